@@ -1,0 +1,3 @@
+//! Is it moving? The identity of one run.
+
+pub mod run_id;

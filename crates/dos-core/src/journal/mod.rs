@@ -1,0 +1,7 @@
+//! What was decided? Records, how bytes become entries, and the fold that makes them a live set.
+
+pub mod decode;
+pub mod entry;
+pub mod live_set;
+
+pub use live_set::LiveSet;

@@ -1,0 +1,94 @@
+//! The conditions under which a lane may be granted: each can refuse, none can grant.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::lane::lease::{Lease, Tree};
+use crate::lane::overlap::{Meeting, OverlapPolicy};
+
+/// A lane that might be granted.
+#[derive(Clone, Debug)]
+pub struct Candidate<'a> {
+    /// The lane's name.
+    pub lane: &'a str,
+    /// The kind it would be granted under.
+    pub kind: &'a str,
+    /// What would be covered.
+    pub tree: &'a Tree,
+}
+
+/// Why a condition refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// The trees meet.
+    Meets(Meeting),
+    /// The candidate covers nothing that is known, and somebody holds something.
+    UnknownExtent,
+    /// A condition of the embedding program: its name and what it says.
+    Condition {
+        /// The condition's name.
+        name: String,
+        /// Its reason, for people.
+        reason: String,
+    },
+}
+
+/// A condition of the embedding program, asked once for every live lease, and once with `None`
+/// when there is none.
+pub trait AdmissionPredicate {
+    /// Its name in refusals.
+    fn name(&self) -> &str;
+
+    /// A reason to refuse, or `None`.
+    fn objection(&self, candidate: &Candidate<'_>, live: Option<&Lease>) -> Option<String>;
+}
+
+/// All conditions together.
+pub struct Conditions {
+    /// When two known trees may be held at once.
+    pub overlap: Box<dyn OverlapPolicy>,
+    /// Further conditions, asked after the overlap policy.
+    pub predicates: Vec<Box<dyn AdmissionPredicate>>,
+}
+
+impl Conditions {
+    /// The first objection, lease by lease in the order in which they were taken, with that lease.
+    pub fn objection<'a>(
+        &self,
+        candidate: &Candidate<'_>,
+        live: &[&'a Lease],
+    ) -> Option<(Option<&'a Lease>, Objection)> {
+        for lease in live {
+            let objection = self
+                .meets(candidate, lease)
+                .or_else(|| self.refused(candidate, Some(lease)));
+            if let Some(objection) = objection {
+                return Some((Some(*lease), objection));
+            }
+        }
+        match live.is_empty() {
+            true => self.refused(candidate, None).map(|objection| (None, objection)),
+            false => None,
+        }
+    }
+
+    /// A lease without a tree claims nothing. A candidate without one may touch anything.
+    fn meets(&self, candidate: &Candidate<'_>, lease: &Lease) -> Option<Objection> {
+        let held = lease.tree();
+        if held.is_empty() {
+            return None;
+        }
+        if candidate.tree.is_empty() {
+            return Some(Objection::UnknownExtent);
+        }
+        self.overlap.meeting(candidate.tree, &held).map(Objection::Meets)
+    }
+
+    fn refused(&self, candidate: &Candidate<'_>, live: Option<&Lease>) -> Option<Objection> {
+        self.predicates.iter().find_map(|predicate| {
+            let reason = predicate.objection(candidate, live)?;
+            Some(Objection::Condition { name: predicate.name().to_string(), reason })
+        })
+    }
+}

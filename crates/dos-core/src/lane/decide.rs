@@ -1,0 +1,540 @@
+//! One command against the live set: what to append, and what to answer.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use crate::journal::LiveSet;
+use crate::journal::entry::{self, About, NewHolder, Record};
+use crate::lane::arbiter::{Admission, Request, arbitrate};
+use crate::lane::lease::{Lease, ProcessId, fold};
+use crate::lane::policy::Policy;
+use crate::lane::refusal::Refusal;
+use crate::lane::tree::{InputError, checked_name, checked_text, required_name};
+use crate::lane::vitality::{Death, Moment, proof_of_death};
+use crate::limits;
+use crate::timestamp::Timestamp;
+
+/// What somebody wants done.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Take a lane.
+    Acquire(Acquire),
+    /// Give a lease back.
+    Release(Claim),
+    /// Show a sign of life.
+    Heartbeat {
+        /// Whose lease.
+        claim: Claim,
+        /// Write nothing when the last beat is younger than this, in milliseconds.
+        coalesce_millis: i64,
+    },
+    /// Take over a lease.
+    Adopt(Adopt),
+    /// Record that a run is to stop.
+    Halt(Halt),
+    /// Record the intent to take a lane.
+    Spawn(Spawn),
+    /// Take a lease from a holder that is provably dead.
+    Scavenge {
+        /// The lane.
+        lane: String,
+        /// The loop stamp; empty for the newest lease of the lane.
+        loop_ts: String,
+    },
+}
+
+/// A request for a lane, and who asks.
+#[derive(Clone, Debug, Default)]
+pub struct Acquire {
+    /// What is asked for.
+    pub request: Request,
+    /// Who will hold it.
+    pub holder: String,
+    /// The loop stamp; empty for the time of the decision.
+    pub loop_ts: String,
+    /// The run that asks.
+    pub run_id: Option<String>,
+    /// The process whose end is the end of the hold.
+    pub process: Option<ProcessId>,
+    /// How long the lease lasts without a heartbeat, in minutes.
+    pub ttl_minutes: Option<u32>,
+    /// Live leases that are recorded elsewhere.
+    pub elsewhere: Vec<Lease>,
+    /// Append a REFUSE when the answer is no.
+    pub record_refusal: bool,
+}
+
+/// A lease as its holder knows it.
+#[derive(Clone, Debug, Default)]
+pub struct Claim {
+    /// The lane.
+    pub lane: String,
+    /// The loop stamp; empty for the newest lease of the lane.
+    pub loop_ts: String,
+    /// Who claims to hold it.
+    pub holder: String,
+}
+
+/// A take-over.
+#[derive(Clone, Debug, Default)]
+pub struct Adopt {
+    /// The lane.
+    pub lane: String,
+    /// The loop stamp; empty for the newest lease of the lane.
+    pub loop_ts: String,
+    /// The new holder.
+    pub holder: String,
+    /// Who must hold it now; `None` adopts only from a holder that is provably dead.
+    pub from: Option<String>,
+    /// The process whose end is the end of the hold.
+    pub process: Option<ProcessId>,
+}
+
+/// A stop decision. It changes no lease.
+#[derive(Clone, Debug, Default)]
+pub struct Halt {
+    /// What is to stop, in words of whoever stops it.
+    pub handle: String,
+    /// The lane, when known.
+    pub lane: String,
+    /// The loop stamp, when known.
+    pub loop_ts: String,
+    /// Who decided.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// The run.
+    pub run_id: Option<String>,
+    /// How to stop it.
+    pub command: Option<String>,
+}
+
+/// The intent to take a lane.
+#[derive(Clone, Debug, Default)]
+pub struct Spawn {
+    /// The lane.
+    pub lane: String,
+    /// The loop stamp of the lease to come; empty for the time of the decision.
+    pub loop_ts: String,
+    /// Who will hold it.
+    pub holder: String,
+    /// The run.
+    pub run_id: Option<String>,
+    /// The launcher's process.
+    pub pid: Option<u32>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What to append, in order, and what to answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The records, complete with `seq` and `ts`. Empty when nothing changes.
+    pub entries: Vec<Record>,
+    /// The answer.
+    pub outcome: Outcome,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The lane is held from now on.
+    Granted(Grant),
+    /// The lane is not to be had.
+    Refused(Refusal),
+    /// The command did what it says to this lease, shown as it stood before.
+    Done(Lease),
+    /// The lease, shown as it stood before, passed on under this fencing token.
+    Adopted(Lease, u64),
+    /// The beat is young enough: nothing was written, the lease stands.
+    Coalesced(Lease),
+    /// No such lease is held by the one who asks.
+    NotHeld {
+        /// Who holds the lane, if somebody does.
+        holders: Vec<Lease>,
+    },
+    /// The holder is not provably dead, so that its lease stays.
+    StillAlive(Lease),
+    /// The event is recorded, about this lane and loop stamp.
+    Recorded {
+        /// The lane; empty when unknown.
+        lane: String,
+        /// The loop stamp; empty when unknown.
+        loop_ts: String,
+        /// The holder, handle or launcher that it names.
+        who: String,
+    },
+}
+
+/// A granted lane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    /// The lease.
+    pub lease: Lease,
+    /// The fencing token: the `seq` of the ACQUIRE.
+    pub token: u64,
+    /// How the lane was chosen.
+    pub admission: Admission,
+    /// Leases of dead holders that were taken away to make room.
+    pub scavenged: Vec<(Lease, Death)>,
+}
+
+/// Why a command cannot be decided at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecideError {
+    /// The command holds text that may not be recorded.
+    #[error("{0}")]
+    Input(#[from] InputError),
+    /// The journal's sequence numbers are used up.
+    #[error("the journal has used up its sequence numbers; see `dos journal verify`")]
+    SequenceExhausted,
+    /// That lane and loop stamp name a live lease already.
+    #[error("lane {lane} with loop stamp {loop_ts} is a live lease already; use another --loop-ts")]
+    SameIdentity {
+        /// The lane.
+        lane: String,
+        /// The loop stamp.
+        loop_ts: String,
+    },
+}
+
+/// Decides one command against the live set. Changes nothing.
+pub fn decide(
+    live: &LiveSet,
+    command: &Command,
+    moment: &Moment,
+    policy: &Policy,
+) -> Result<Decision, DecideError> {
+    if live.next_seq() + 2 * live.len() as u64 > limits::SEQ_MAX {
+        return Err(DecideError::SequenceExhausted);
+    }
+    match command {
+        Command::Acquire(acquire) => decide_acquire(live, acquire, moment, policy),
+        Command::Release(claim) => decide_release(live, claim, moment),
+        Command::Heartbeat { claim, coalesce_millis } => {
+            decide_heartbeat(live, claim, *coalesce_millis, moment)
+        }
+        Command::Adopt(adopt) => decide_adopt(live, adopt, moment),
+        Command::Halt(halt) => decide_halt(live, halt, moment),
+        Command::Spawn(spawn) => decide_spawn(live, spawn, moment),
+        Command::Scavenge { lane, loop_ts } => decide_scavenge(live, lane, loop_ts, moment),
+    }
+}
+
+/// The leases that count: those whose holder is not provably dead. Every view of who is live is
+/// this one.
+pub fn live_leases<'a>(live: &'a LiveSet, moment: &Moment) -> Vec<&'a Lease> {
+    live.leases().filter(|lease| proof_of_death(lease, moment).is_none()).collect()
+}
+
+/// Is this hold still the live one?
+pub fn holds_token<'a>(
+    live: &'a LiveSet,
+    lane: &str,
+    token: u64,
+    moment: &Moment,
+) -> Option<&'a Lease> {
+    let wanted = fold(lane);
+    live_leases(live, moment)
+        .into_iter()
+        .find(|lease| fold(&lease.lane()) == wanted && lease.token() == Some(token))
+}
+
+fn decide_acquire(
+    live: &LiveSet,
+    acquire: &Acquire,
+    moment: &Moment,
+    policy: &Policy,
+) -> Result<Decision, DecideError> {
+    required_name("owner", &acquire.holder)?;
+    checked_name("lane", &acquire.request.lane)?;
+    checked_name("loop stamp", &acquire.loop_ts)?;
+    checked_name("run id", acquire.run_id.as_deref().unwrap_or_default())?;
+    if let Some(ttl) = acquire.ttl_minutes.filter(|ttl| !(1..=limits::TTL_MINUTES_MAX).contains(ttl))
+    {
+        return Err(InputError::BadTtl(ttl).into());
+    }
+    let alive = live_leases(live, moment);
+    let known: Vec<&Lease> = alive.iter().copied().chain(&acquire.elsewhere).collect();
+    match arbitrate(&acquire.request, &known, policy, None) {
+        Ok(admission) => grant(live, acquire, admission, moment, policy),
+        Err(refusal) => Ok(refuse(live, acquire, refusal, moment)),
+    }
+}
+
+fn grant(
+    live: &LiveSet,
+    acquire: &Acquire,
+    admission: Admission,
+    moment: &Moment,
+    policy: &Policy,
+) -> Result<Decision, DecideError> {
+    let scavenged: Vec<(Lease, Death)> = live
+        .leases()
+        .filter(|lease| in_the_way(lease, &admission, policy))
+        .filter_map(|lease| Some((lease.clone(), proof_of_death(lease, moment)?)))
+        .collect();
+    let mut entries = Vec::new();
+    let mut next_seq = live.next_seq();
+    for (lease, death) in &scavenged {
+        let record = entry::scavenge(lease, &death.to_string(), lease.holder());
+        entries.push(record.stamped(next_seq, moment.now));
+        next_seq += 1;
+    }
+    let loop_ts = match acquire.loop_ts.is_empty() {
+        true => free_loop_stamp(live, &admission.lane, moment.now),
+        false => acquire.loop_ts.clone(),
+    };
+    let replaced = |lease: &Lease| scavenged.iter().any(|(gone, _)| gone.key() == lease.key());
+    if live.get(&admission.lane, &loop_ts).is_some_and(|lease| !replaced(lease)) {
+        return Err(DecideError::SameIdentity { lane: admission.lane, loop_ts });
+    }
+    let lease = new_lease(acquire, &admission, &loop_ts, next_seq, moment);
+    let prev_holder = scavenged.first().and_then(|(gone, _)| gone.holder());
+    let record = entry::acquire(&lease, &format!("lane-lease:{}", acquire.holder), prev_holder);
+    entries.push(record.stamped(next_seq, moment.now));
+    let outcome = Outcome::Granted(Grant { lease, token: next_seq, admission, scavenged });
+    Ok(Decision { entries, outcome })
+}
+
+/// Would this lease forbid the admission, were it alive?
+fn in_the_way(lease: &Lease, admission: &Admission, policy: &Policy) -> bool {
+    let request = Request {
+        lane: admission.lane.clone(),
+        kind: Some(admission.kind.clone()),
+        tree: admission.tree.clone(),
+        force: false,
+    };
+    let bounded = policy.class_budgets.get(&admission.kind).is_some_and(|most| *most > 0);
+    let same_class = bounded && lease.kind() == admission.kind;
+    match arbitrate(&request, &[lease], policy, None) {
+        Ok(alone) => alone.lane != admission.lane || same_class,
+        Err(_) => true,
+    }
+}
+
+fn new_lease(
+    acquire: &Acquire,
+    admission: &Admission,
+    loop_ts: &str,
+    token: u64,
+    moment: &Moment,
+) -> Lease {
+    let process = acquire.process.as_ref();
+    let mut lease = Lease::default();
+    lease.set("lane", admission.lane.as_str().into());
+    lease.set("lane_kind", admission.kind.as_str().into());
+    lease.set("tree", admission.tree.to_json());
+    lease.set("loop_ts", loop_ts.into());
+    lease.set("host_id", moment.host.as_str().into());
+    lease.set("pid", process.map_or(Value::Null, |process| process.pid.into()));
+    lease.set("holder", acquire.holder.as_str().into());
+    lease.set("acquired_at", moment.now.to_string().into());
+    lease.set("token", token.into());
+    if let Some(process) = process {
+        lease.set("pid_start", process.start.into());
+        lease.set("pid_boot", process.boot.as_str().into());
+    }
+    if let Some(run_id) = acquire.run_id.as_deref().filter(|run_id| !run_id.is_empty()) {
+        lease.set("run_id", run_id.into());
+    }
+    if let Some(minutes) = acquire.ttl_minutes {
+        lease.set("ttl_minutes", minutes.into());
+    }
+    lease
+}
+
+/// The time as a loop stamp, moved on by seconds until no live lease of the lane has it.
+fn free_loop_stamp(live: &LiveSet, lane: &str, now: Timestamp) -> String {
+    let mut stamp = now;
+    while live.get(lane, &stamp.to_string()).is_some() && stamp < stamp.plus_millis(1000) {
+        stamp = stamp.plus_millis(1000);
+    }
+    stamp.to_string()
+}
+
+fn refuse(live: &LiveSet, acquire: &Acquire, refusal: Refusal, moment: &Moment) -> Decision {
+    let mut entries = Vec::new();
+    if acquire.record_refusal {
+        let about = About {
+            lane: &acquire.request.lane,
+            loop_ts: &loop_stamp(&acquire.loop_ts, moment),
+            host: Some(&moment.host),
+            run_id: acquire.run_id.as_deref(),
+        };
+        let reason = refusal.explain(moment.now);
+        let record = entry::refuse(&about, &acquire.holder, &reason, refusal.cause.token());
+        entries.push(record.stamped(live.next_seq(), moment.now));
+    }
+    Decision { entries, outcome: Outcome::Refused(refusal) }
+}
+
+fn decide_release(
+    live: &LiveSet,
+    claim: &Claim,
+    moment: &Moment,
+) -> Result<Decision, DecideError> {
+    required_name("owner", &claim.holder)?;
+    Ok(match claimed(live, claim) {
+        Some(lease) => {
+            let record = entry::release(lease, &format!("lane-lease:{}", claim.holder));
+            done(live, lease, record, moment)
+        }
+        None => not_held(live, &claim.lane),
+    })
+}
+
+fn decide_heartbeat(
+    live: &LiveSet,
+    claim: &Claim,
+    coalesce_millis: i64,
+    moment: &Moment,
+) -> Result<Decision, DecideError> {
+    required_name("owner", &claim.holder)?;
+    let Some(lease) = claimed(live, claim) else {
+        return Ok(not_held(live, &claim.lane));
+    };
+    let age = lease.newest_stamp().map(|stamp| moment.now.millis_since(stamp));
+    if age.is_some_and(|age| (0..coalesce_millis).contains(&age)) {
+        return Ok(Decision { entries: Vec::new(), outcome: Outcome::Coalesced(lease.clone()) });
+    }
+    let record = entry::heartbeat(lease, Some(&moment.now.to_string()));
+    Ok(done(live, lease, record, moment))
+}
+
+fn decide_adopt(live: &LiveSet, adopt: &Adopt, moment: &Moment) -> Result<Decision, DecideError> {
+    required_name("owner", &adopt.holder)?;
+    let Some(lease) = newest_of(live, &adopt.lane, &adopt.loop_ts, |_| true) else {
+        return Ok(not_held(live, &adopt.lane));
+    };
+    let allowed = match &adopt.from {
+        Some(from) => lease.holder().unwrap_or_default() == from,
+        None => proof_of_death(lease, moment).is_some(),
+    };
+    if !allowed {
+        return Ok(Decision { entries: Vec::new(), outcome: Outcome::StillAlive(lease.clone()) });
+    }
+    let to = NewHolder {
+        holder: &adopt.holder,
+        process: adopt.process.clone(),
+        host: &moment.host,
+        token: Some(live.next_seq()),
+    };
+    let reason = format!("adopt:{}", adopt.holder);
+    let record = entry::adopt(lease, &to, &moment.now.to_string(), &reason);
+    let outcome = Outcome::Adopted(lease.clone(), live.next_seq());
+    Ok(Decision { outcome, ..done(live, lease, record, moment) })
+}
+
+fn decide_halt(live: &LiveSet, halt: &Halt, moment: &Moment) -> Result<Decision, DecideError> {
+    required_name("handle", &halt.handle)?;
+    checked_text("reason", &halt.reason)?;
+    checked_text("command", halt.command.as_deref().unwrap_or_default())?;
+    let about_pid = |lease: &&Lease| {
+        let pid = lease.object().get("pid").and_then(Value::as_u64);
+        pid.is_some_and(|pid| pid.to_string() == halt.handle)
+    };
+    let meant = match halt.lane.is_empty() && halt.loop_ts.is_empty() {
+        true => live.leases().find(about_pid),
+        false => live.leases().find(|lease| {
+            (halt.lane.is_empty() || fold(&lease.lane()) == fold(&halt.lane))
+                && (halt.loop_ts.is_empty() || lease.loop_ts() == halt.loop_ts)
+        }),
+    };
+    let lane = meant.map_or(halt.lane.clone(), |lease| lease.lane().into_owned());
+    let loop_ts = meant.map_or(halt.loop_ts.clone(), |lease| lease.loop_ts().into_owned());
+    let reason = match (halt.reason.is_empty(), halt.owner.is_empty()) {
+        (false, _) => halt.reason.clone(),
+        (true, false) => format!("halt:{}", halt.owner),
+        (true, true) => "halt".to_string(),
+    };
+    let about = About {
+        lane: &lane,
+        loop_ts: &loop_ts,
+        host: meant.and_then(Lease::host),
+        run_id: halt.run_id.as_deref(),
+    };
+    let record = entry::halt(&about, &halt.handle, &reason, halt.command.as_deref());
+    let entries = Vec::from([record.stamped(live.next_seq(), moment.now)]);
+    let who = halt.handle.clone();
+    Ok(Decision { entries, outcome: Outcome::Recorded { lane, loop_ts, who } })
+}
+
+fn decide_spawn(live: &LiveSet, spawn: &Spawn, moment: &Moment) -> Result<Decision, DecideError> {
+    required_name("lane", &spawn.lane)?;
+    required_name("owner", &spawn.holder)?;
+    checked_name("loop stamp", &spawn.loop_ts)?;
+    checked_text("reason", &spawn.reason)?;
+    let loop_ts = loop_stamp(&spawn.loop_ts, moment);
+    let reason = match spawn.reason.is_empty() {
+        true => format!("spawn:{}", spawn.holder),
+        false => spawn.reason.clone(),
+    };
+    let about = About {
+        lane: &spawn.lane,
+        loop_ts: &loop_ts,
+        host: Some(&moment.host),
+        run_id: spawn.run_id.as_deref(),
+    };
+    let record = entry::spawn(&about, &spawn.holder, spawn.pid, &reason);
+    let entries = Vec::from([record.stamped(live.next_seq(), moment.now)]);
+    let (lane, who) = (spawn.lane.clone(), spawn.holder.clone());
+    Ok(Decision { entries, outcome: Outcome::Recorded { lane, loop_ts, who } })
+}
+
+fn decide_scavenge(
+    live: &LiveSet,
+    lane: &str,
+    loop_ts: &str,
+    moment: &Moment,
+) -> Result<Decision, DecideError> {
+    let Some(lease) = newest_of(live, lane, loop_ts, |_| true) else {
+        return Ok(not_held(live, lane));
+    };
+    let Some(death) = proof_of_death(lease, moment) else {
+        return Ok(Decision { entries: Vec::new(), outcome: Outcome::StillAlive(lease.clone()) });
+    };
+    let record = entry::scavenge(lease, &death.to_string(), lease.holder());
+    Ok(done(live, lease, record, moment))
+}
+
+fn loop_stamp(given: &str, moment: &Moment) -> String {
+    if given.is_empty() { moment.now.to_string() } else { given.to_string() }
+}
+
+/// The newest lease of the lane that the claimant holds. A lease that names no holder is anybody's
+/// to give back.
+fn claimed<'a>(live: &'a LiveSet, claim: &Claim) -> Option<&'a Lease> {
+    newest_of(live, &claim.lane, &claim.loop_ts, |lease| {
+        lease.holder().is_none_or(|holder| holder == claim.holder)
+    })
+}
+
+fn newest_of<'a>(
+    live: &'a LiveSet,
+    lane: &str,
+    loop_ts: &str,
+    wanted: impl Fn(&Lease) -> bool,
+) -> Option<&'a Lease> {
+    let lane = fold(lane);
+    let matches = |lease: &&Lease| {
+        fold(&lease.lane()) == lane
+            && (loop_ts.is_empty() || lease.loop_ts() == loop_ts)
+            && wanted(lease)
+    };
+    live.leases().filter(matches).last()
+}
+
+fn done(live: &LiveSet, lease: &Lease, record: Record, moment: &Moment) -> Decision {
+    let entries = Vec::from([record.stamped(live.next_seq(), moment.now)]);
+    Decision { entries, outcome: Outcome::Done(lease.clone()) }
+}
+
+fn not_held(live: &LiveSet, lane: &str) -> Decision {
+    let lane = fold(lane);
+    let holders = live.leases().filter(|lease| fold(&lease.lane()) == lane).cloned().collect();
+    Decision { entries: Vec::new(), outcome: Outcome::NotHeld { holders } }
+}

@@ -1,0 +1,205 @@
+//! A lease: the journal's JSON object, kept whole and read through typed views.
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use crate::json::{self, Object};
+use crate::limits;
+use crate::timestamp::Timestamp;
+
+/// What tells one lease from another: the lane, and the stamp of the loop that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeaseKey {
+    /// The lane's name, as text.
+    pub lane: String,
+    /// The loop stamp, as text.
+    pub loop_ts: String,
+}
+
+/// A process that a holder named, told apart from a later process with the same number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProcessId {
+    /// The process number.
+    pub pid: u32,
+    /// The start time that the operating system shows, in its own ticks since boot.
+    pub start: u64,
+    /// The boot that pid and start belong to.
+    pub boot: String,
+}
+
+/// One lease as the journal holds it. Fields that this version does not know stay in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lease {
+    object: Object,
+}
+
+impl Lease {
+    /// Takes the object as it is.
+    pub fn from_object(object: Object) -> Self {
+        Self { object }
+    }
+
+    /// The object, unknown fields included.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// The object, unknown fields included.
+    pub fn into_object(self) -> Object {
+        self.object
+    }
+
+    /// Lane and loop stamp.
+    pub fn key(&self) -> LeaseKey {
+        LeaseKey { lane: self.lane().into_owned(), loop_ts: self.loop_ts().into_owned() }
+    }
+
+    /// The lane's name; empty when there is none.
+    pub fn lane(&self) -> Cow<'_, str> {
+        self.name("lane")
+    }
+
+    /// The loop stamp; empty when there is none.
+    pub fn loop_ts(&self) -> Cow<'_, str> {
+        self.name("loop_ts")
+    }
+
+    /// Who holds it; `None` when the lease does not say.
+    pub fn holder(&self) -> Option<&str> {
+        self.object.get("holder").and_then(Value::as_str)
+    }
+
+    /// The kind it was granted under: `cluster`, `keyword`, `global`, an exclusive lane's name.
+    pub fn kind(&self) -> &str {
+        self.object.get("lane_kind").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The host it was taken on.
+    pub fn host(&self) -> Option<&str> {
+        self.object.get("host_id").and_then(Value::as_str)
+    }
+
+    /// The run that took it.
+    pub fn run_id(&self) -> Option<&str> {
+        self.object.get("run_id").and_then(Value::as_str)
+    }
+
+    /// The fencing token: the `seq` of the ACQUIRE that granted it.
+    pub fn token(&self) -> Option<u64> {
+        self.object.get("token").and_then(Value::as_u64)
+    }
+
+    /// The patterns it holds. An entry that is no text is unreadable and may cover anything.
+    pub fn tree(&self) -> Tree {
+        match self.object.get("tree") {
+            Some(Value::String(one)) => Tree::new([one.clone()]),
+            Some(Value::Array(items)) => {
+                items.iter().map(|item| item.as_str().unwrap_or("**").to_string()).collect()
+            }
+            _ => Tree::default(),
+        }
+    }
+
+    /// When it was granted.
+    pub fn acquired_at(&self) -> Option<Timestamp> {
+        self.stamp("acquired_at")
+    }
+
+    /// Its newest sign of life: the latest of grant and heartbeat.
+    pub fn newest_stamp(&self) -> Option<Timestamp> {
+        self.stamp("heartbeat_at").max(self.stamp("acquired_at"))
+    }
+
+    /// The time to live that it declared, in milliseconds.
+    pub fn ttl_millis(&self) -> Option<i64> {
+        let minutes = self.object.get("ttl_minutes")?.as_f64()?;
+        let usable = minutes > 0.0 && minutes <= f64::from(limits::TTL_MINUTES_MAX);
+        // In range by the check above, so that the cast keeps the value.
+        usable.then_some((minutes * 60_000.0) as i64)
+    }
+
+    /// The process that the holder named, when all of its identity was recorded.
+    pub fn named_process(&self) -> Option<ProcessId> {
+        let pid = self.object.get("pid")?.as_u64()?;
+        Some(ProcessId {
+            pid: u32::try_from(pid).ok()?,
+            start: self.object.get("pid_start")?.as_u64()?,
+            boot: self.object.get("pid_boot")?.as_str()?.to_string(),
+        })
+    }
+
+    /// Sets one field.
+    pub(crate) fn set(&mut self, field: &str, value: Value) {
+        self.object.insert(field.to_string(), value);
+    }
+
+    /// Removes one field.
+    pub(crate) fn unset(&mut self, field: &str) {
+        self.object.remove(field);
+    }
+
+    fn stamp(&self, field: &str) -> Option<Timestamp> {
+        self.object.get(field).and_then(Value::as_str).and_then(Timestamp::parse)
+    }
+
+    fn name(&self, field: &str) -> Cow<'_, str> {
+        self.object.get(field).map_or(Cow::Borrowed(""), name_text)
+    }
+}
+
+/// The text under which a value counts as a name.
+///
+/// Journals hold names that are numbers; `5` and `"5"` are one name. Null, false, zero and the
+/// empty string, list and object are no name.
+pub fn name_text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Null | Value::Bool(false) => Cow::Borrowed(""),
+        Value::Bool(true) => Cow::Borrowed("True"),
+        Value::Number(number) if number.as_f64() == Some(0.0) => Cow::Borrowed(""),
+        Value::Number(number) => Cow::Owned(json::number_text(number)),
+        Value::Array(items) if items.is_empty() => Cow::Borrowed(""),
+        Value::Object(fields) if fields.is_empty() => Cow::Borrowed(""),
+        Value::Array(_) | Value::Object(_) => Cow::Owned(json::canonical(value)),
+    }
+}
+
+/// The patterns that one lane, request or lease covers, as they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree(Vec<String>);
+
+impl Tree {
+    /// A tree of these patterns, in this order.
+    pub fn new(patterns: impl IntoIterator<Item = String>) -> Self {
+        patterns.into_iter().collect()
+    }
+
+    /// The patterns, in order.
+    pub fn patterns(&self) -> &[String] {
+        &self.0
+    }
+
+    /// No pattern: what may be written is unknown.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The patterns as a JSON list.
+    pub fn to_json(&self) -> Value {
+        Value::Array(self.0.iter().cloned().map(Value::String).collect())
+    }
+}
+
+impl FromIterator<String> for Tree {
+    fn from_iter<I: IntoIterator<Item = String>>(patterns: I) -> Self {
+        Self(patterns.into_iter().collect())
+    }
+}
+
+/// Lane names are one name when they differ in case only, as paths do on many file systems.
+pub fn fold(name: &str) -> String {
+    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}

@@ -1,0 +1,20 @@
+//! May I write here? Leases, overlap, admission and the decision that ties them together.
+
+pub mod admission;
+pub mod arbiter;
+pub mod decide;
+pub mod intersect;
+pub mod lease;
+pub mod overlap;
+pub mod pattern;
+pub mod policy;
+pub mod refusal;
+pub mod tree;
+pub mod vitality;
+
+pub use arbiter::{Admission, Request, arbitrate};
+pub use decide::{Command, Decision, Outcome, decide};
+pub use lease::{Lease, Tree};
+pub use policy::{Lanes, Policy};
+pub use refusal::{Cause, Refusal};
+pub use vitality::Moment;

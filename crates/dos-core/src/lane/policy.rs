@@ -1,0 +1,113 @@
+//! The lane policy of a workspace: which lanes there are, what they cover, how they compare.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::lane::admission::Conditions;
+use crate::lane::lease::{Tree, fold};
+use crate::lane::overlap::{Exact, OverlapPolicy};
+
+/// The `[lanes]` table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lanes {
+    /// Lanes that run side by side as far as their trees allow.
+    pub concurrent: Vec<String>,
+    /// Lanes that run alone.
+    pub exclusive: Vec<String>,
+    /// The order in which a request without a lane walks the lanes.
+    pub autopick: Vec<String>,
+    /// What each lane covers.
+    pub trees: BTreeMap<String, Tree>,
+    /// Other names of lanes.
+    pub aliases: BTreeMap<String, String>,
+}
+
+impl Lanes {
+    /// The lanes of a workspace that declares none: `main` and `global`, both the whole repository.
+    pub fn undeclared() -> Self {
+        let all = || Tree::new(["**/*".to_string()]);
+        Self {
+            concurrent: Vec::from(["main".to_string()]),
+            exclusive: Vec::from(["global".to_string()]),
+            autopick: Vec::from(["main".to_string()]),
+            trees: [("main".to_string(), all()), ("global".to_string(), all())].into(),
+            aliases: BTreeMap::new(),
+        }
+    }
+
+    /// Every declared lane: concurrent, exclusive, auto-picked and those that only have a tree.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.concurrent
+            .iter()
+            .chain(&self.exclusive)
+            .chain(&self.autopick)
+            .chain(self.trees.keys())
+    }
+
+    /// The lane that a name stands for: the name itself, or the one it is an alias of.
+    pub fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
+        let wanted = fold(name);
+        let alias = self.aliases.iter().find(|(alias, _)| fold(alias) == wanted);
+        match alias {
+            Some((_, lane)) if !self.names().any(|known| fold(known) == wanted) => lane,
+            _ => name,
+        }
+    }
+
+    /// Is the name a lane of this workspace? `global` always is.
+    pub fn knows(&self, name: &str) -> bool {
+        let wanted = fold(name);
+        wanted == "global" || self.names().chain(self.aliases.keys()).any(|n| fold(n) == wanted)
+    }
+
+    /// What the lane covers; empty when nothing is declared.
+    pub fn tree(&self, name: &str) -> Tree {
+        let wanted = fold(name);
+        let exact = self.trees.get(name);
+        let found = exact.or_else(|| {
+            self.trees.iter().find(|(lane, _)| fold(lane) == wanted).map(|(_, tree)| tree)
+        });
+        found.cloned().unwrap_or_default()
+    }
+
+    /// Must the lane run alone?
+    pub fn is_exclusive(&self, name: &str) -> bool {
+        contains(&self.exclusive, name)
+    }
+
+    /// Is the lane one of those that run side by side?
+    pub fn is_concurrent(&self, name: &str) -> bool {
+        contains(&self.concurrent, name) || contains(&self.autopick, name)
+    }
+}
+
+fn contains(names: &[String], name: &str) -> bool {
+    let wanted = fold(name);
+    names.iter().any(|candidate| fold(candidate) == wanted)
+}
+
+/// All that `decide` goes by. Collected from `dos.toml` by [`crate::config`].
+pub struct Policy {
+    /// The lanes.
+    pub lanes: Lanes,
+    /// When a lane may be granted beside others.
+    pub conditions: Conditions,
+    /// How many leases of a kind may be live at once; a kind that is not listed, or listed with
+    /// zero, has no bound.
+    pub class_budgets: BTreeMap<String, u32>,
+}
+
+impl Policy {
+    /// A policy of these lanes under the exact overlap policy, without budgets.
+    pub fn of_lanes(lanes: Lanes) -> Self {
+        Self::new(lanes, Box::new(Exact))
+    }
+
+    /// A policy of these lanes under that overlap policy, without budgets.
+    pub fn new(lanes: Lanes, overlap: Box<dyn OverlapPolicy>) -> Self {
+        let conditions = Conditions { overlap, predicates: Vec::new() };
+        Self { lanes, conditions, class_budgets: BTreeMap::new() }
+    }
+}

@@ -1,0 +1,16 @@
+//! Every bound in one place. Checked before writing and again after reading.
+
+/// Longest journal line that is read or written, in bytes. A longer one is corrupt.
+pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest sequence number that is believed: the largest whole number every JSON reader keeps.
+pub const SEQ_MAX: u64 = (1 << 53) - 1;
+/// Longest name of a lane, a holder, a host or a loop stamp, in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Longest free text (a reason, a command), in bytes.
+pub const TEXT_BYTES_MAX: usize = 8 * 1024;
+/// Most patterns of one lane's tree.
+pub const PATTERNS_MAX: usize = 1024;
+/// Longest time to live of a lease, in minutes: ten years.
+pub const TTL_MINUTES_MAX: u32 = 10 * 366 * 24 * 60;
+/// How much of a corrupt line is kept as evidence, in bytes.
+pub const CORRUPT_TEXT_BYTES_MAX: usize = 1024 * 1024;

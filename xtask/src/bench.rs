@@ -1,0 +1,6 @@
+//! TODO
+
+/// Runs the command.
+pub fn run(_arguments: &[String]) -> anyhow::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! The habits of the project as commands: `cargo xtask check|bench|oracle`.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the bans are for the product; these are tools that run other tools and take times"
+)]
+
+mod bench;
+mod check;
+mod oracle;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  check [--only ID] [--planted]
+                              formatting, lints, crate graph, purity, licences; --planted
+                              shows for each step that it fails when it must
+  bench [--only NAME]         measure against the original and physical limits
+  oracle [--cases N] [--seed S]
+                              compare with the original on random input
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let result = match command.as_str() {
+        "check" => check::run(&rest),
+        "bench" => bench::run(&rest),
+        "oracle" => oracle::run(&rest),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
