@@ -2,8 +2,8 @@
 
 /// Longest journal line that is read or written, in bytes. A longer one is corrupt.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Largest sequence number that is believed: the largest whole number every JSON reader keeps.
-pub const SEQ_MAX: u64 = (1 << 53) - 1;
+/// Largest sequence number that is believed and written: what a signed 64-bit number holds.
+pub const SEQ_MAX: u64 = i64::MAX as u64;
 /// Longest name of a lane, a holder, a host or a loop stamp, in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
 /// Longest free text (a reason, a command), in bytes.

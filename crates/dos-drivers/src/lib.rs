@@ -1,1 +1,12 @@
-//! Placeholder.
+//! Hands and eyes of the referee: the process table, git, journal watching, and the lane desk that
+//! brings evidence, decision and journal together.
+
+#![forbid(unsafe_code)]
+
+pub mod git;
+pub mod process;
+pub mod referee;
+pub mod spawn;
+pub mod watch;
+
+pub use referee::{Referee, RefereeError, View};

@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Durable state on one machine: an append-only log, the lane mutex, the ledger, the workspace.
+//!
+//! Nothing here decides: [`Ledger::transact`] runs the caller's decision between reading the
+//! journal and appending to it, and makes the result atomic and durable. Every file operation goes
+//! through [`disk::Disk`], every look at the time through [`clock::Clock`].
+
+#![forbid(unsafe_code)]
+
+pub mod archive_lock;
+pub mod clock;
+pub mod disk;
+pub mod error;
+pub mod ledger;
+pub mod lock;
+pub mod lock_body;
+pub mod log;
+pub mod workspace;
+
+pub use error::StoreError;
+pub use ledger::Ledger;
+pub use workspace::Workspace;

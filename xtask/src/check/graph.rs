@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::tools::{Package, packages};
+use super::tools::{Package, Workspace, packages};
 use super::{Outcome, judge};
 
 /// One row of the table.
@@ -16,16 +16,8 @@ struct Member {
 
 /// The whole workspace.
 const EDGES: &[Member] = &[
-    Member {
-        name: "dos-core",
-        folder: "crates/dos-core",
-        may_use: &[],
-    },
-    Member {
-        name: "dos-store",
-        folder: "crates/dos-store",
-        may_use: &["dos-core"],
-    },
+    Member { name: "dos-core", folder: "crates/dos-core", may_use: &[] },
+    Member { name: "dos-store", folder: "crates/dos-store", may_use: &["dos-core"] },
     Member {
         name: "dos-drivers",
         folder: "crates/dos-drivers",
@@ -41,24 +33,17 @@ const EDGES: &[Member] = &[
         folder: "tests",
         may_use: &["dos-core", "dos-store", "dos-drivers", "dos-cli"],
     },
-    Member {
-        name: "xtask",
-        folder: "xtask",
-        may_use: &[],
-    },
+    Member { name: "xtask", folder: "xtask", may_use: &[] },
 ];
 
 /// Every member is in the table, and so is every edge between two members.
-pub(super) fn edges(root: &Path) -> anyhow::Result<Outcome> {
-    let packages = packages(root)?;
+pub(super) fn edges(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    let packages = packages(workspace)?;
     let mut problems = Vec::new();
     let mut edge_count = 0;
     for package in &packages {
         let Some(member) = EDGES.iter().find(|member| member.name == package.name) else {
-            problems.push(format!(
-                "{}: a member that is not in the table",
-                package.name
-            ));
+            problems.push(format!("{}: a member that is not in the table", package.name));
             continue;
         };
         if package.folder != Path::new(member.folder) {
@@ -71,10 +56,7 @@ pub(super) fn edges(root: &Path) -> anyhow::Result<Outcome> {
             problems.push(format!("{}: in the table, but not a member", member.name));
         }
     }
-    judge(
-        problems,
-        format!("{} members, {edge_count} edges", packages.len()),
-    )
+    judge(problems, format!("{} members, {edge_count} edges", packages.len()))
 }
 
 /// Judges the edges of one member and returns how many there are.

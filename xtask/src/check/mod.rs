@@ -1,7 +1,7 @@
 //! `cargo xtask check`: the habits that a tool can check, each as one step.
 //!
-//! Every step takes the root of a workspace, so that `--planted` can run it on a damaged copy and
-//! see it fail.
+//! Every step takes the workspace that it looks at, so that `--planted` can run it on a damaged copy
+//! and see it fail.
 
 mod graph;
 mod planted;
@@ -15,13 +15,15 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
+use tools::Workspace;
+
 /// One thing that must hold of the workspace.
 struct Step {
     id: &'static str,
     /// What to do when it fails.
     remedy: &'static str,
     /// An error is a failure; its text says what was found and where.
-    run: fn(&Path) -> anyhow::Result<Outcome>,
+    run: fn(&Workspace) -> anyhow::Result<Outcome>,
 }
 
 /// How a step ended that did not fail.
@@ -34,11 +36,7 @@ enum Outcome {
 
 /// All steps, cheapest explanation first.
 const STEPS: &[Step] = &[
-    Step {
-        id: "fmt",
-        remedy: "run `cargo fmt --all`",
-        run: tools::fmt,
-    },
+    Step { id: "fmt", remedy: "run `cargo fmt --all`", run: tools::fmt },
     Step {
         id: "clippy",
         remedy: "fix it, or `#[expect(lint, reason = \"...\")]` in the one shim that may",
@@ -64,21 +62,13 @@ const STEPS: &[Step] = &[
         remedy: "set `default-features = false`, or drop the feature that implies std",
         run: purity::std_features,
     },
-    Step {
-        id: "deny",
-        remedy: "see deny.toml for what each ban protects",
-        run: tools::deny,
-    },
+    Step { id: "deny", remedy: "see deny.toml for what each ban protects", run: tools::deny },
     Step {
         id: "features",
         remedy: "drop the feature: it changes the bytes of every journal we write",
         run: purity::json_features,
     },
-    Step {
-        id: "tidy",
-        remedy: "each line above names the file and the rule",
-        run: tidy::tidy,
-    },
+    Step { id: "tidy", remedy: "each line above names the file and the rule", run: tidy::tidy },
 ];
 
 /// Runs the command.
@@ -102,23 +92,19 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         .filter(|step| only.is_empty() || only.iter().any(|id| *id == step.id))
         .collect();
 
-    let root = workspace_root()?;
-    if planted {
-        planted::run(&root, &steps)
-    } else {
-        run_steps(&root, &steps)
-    }
+    let workspace = workspace()?;
+    if planted { planted::run(&workspace, &steps) } else { run_steps(&workspace, &steps) }
 }
 
 /// Runs every step, also after a failure.
-fn run_steps(root: &Path, steps: &[&Step]) -> anyhow::Result<()> {
+fn run_steps(workspace: &Workspace, steps: &[&Step]) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for step in steps {
         // The name comes first: a long step shows what it is before it ends.
         print!("{:<13}", step.id);
         std::io::stdout().flush()?;
         let started = Instant::now();
-        let result = (step.run)(root);
+        let result = (step.run)(workspace);
         let seconds = started.elapsed().as_secs_f64();
         match result {
             Ok(Outcome::Passed(note)) => println!("ok      {seconds:6.1} s  {note}"),
@@ -135,21 +121,17 @@ fn run_steps(root: &Path, steps: &[&Step]) -> anyhow::Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
-    bail!(
-        "{} of {} steps failed: {}",
-        failed.len(),
-        steps.len(),
-        failed.join(", ")
-    )
+    bail!("{} of {} steps failed: {}", failed.len(), steps.len(), failed.join(", "))
 }
 
-/// The workspace that this xtask was built from.
-fn workspace_root() -> anyhow::Result<PathBuf> {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(xtask
-        .parent()
-        .context("xtask has no parent folder")?
-        .to_path_buf())
+/// The workspace that we were called in. Not the one that xtask was built from: with a shared target
+/// directory that may be another checkout.
+fn workspace() -> anyhow::Result<Workspace> {
+    let here = Workspace { root: PathBuf::from("."), target_directory: None };
+    let arguments = ["locate-project", "--workspace", "--message-format", "plain"];
+    let manifest = tools::cargo(&here, &arguments)?.expect_success("cargo locate-project")?;
+    let root = Path::new(manifest.trim()).parent().context("the manifest is in no folder")?;
+    Ok(Workspace { root: root.to_path_buf(), ..here })
 }
 
 /// Passes with a note when there is no problem, else fails with all of them.

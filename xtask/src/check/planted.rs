@@ -2,15 +2,16 @@
 //!
 //! A check that never fails proves nothing. This copies the workspace to a temporary folder, plants
 //! one violation at a time, runs the one step that must find it, and takes the violation out again.
+//! All of them build into `planted` in our target directory, so that dependencies are built once.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
-use super::tools::{cargo, run as run_tool};
+use super::tools::{Workspace, cargo, run as run_tool};
 use super::{Outcome, Step, tidy};
 
 /// One change to one file of the copy.
@@ -54,13 +55,7 @@ const fn plant(
     says: &'static str,
     edits: &'static [Edit],
 ) -> Planting {
-    Planting {
-        step,
-        what,
-        edits,
-        says,
-        relock: false,
-    }
+    Planting { step, what, edits, says, relock: false }
 }
 
 /// The same, for a change that Cargo.lock must follow.
@@ -70,13 +65,7 @@ const fn plant_and_lock(
     says: &'static str,
     edits: &'static [Edit],
 ) -> Planting {
-    Planting {
-        step,
-        what,
-        edits,
-        says,
-        relock: true,
-    }
+    Planting { step, what, edits, says, relock: true }
 }
 
 /// All violations, in the order of the steps.
@@ -110,19 +99,13 @@ const PLANTINGS: &[Planting] = &[
         "graph",
         "dev-dependency dos-core -> dos-store",
         "dos-core -> dos-store (dev",
-        &[Edit::Append(
-            CORE_MANIFEST,
-            "\n[dev-dependencies.dos-store]\nworkspace = true\n",
-        )],
+        &[Edit::Append(CORE_MANIFEST, "\n[dev-dependencies.dos-store]\nworkspace = true\n")],
     ),
     plant(
         "graph",
         "dependency dos-store -> dos-drivers",
         "dos-store -> dos-drivers (normal",
-        &[Edit::Append(
-            STORE_MANIFEST,
-            "\n[dependencies.dos-drivers]\nworkspace = true\n",
-        )],
+        &[Edit::Append(STORE_MANIFEST, "\n[dependencies.dos-drivers]\nworkspace = true\n")],
     ),
     plant(
         "graph",
@@ -139,10 +122,7 @@ const PLANTINGS: &[Planting] = &[
         "a member that nobody decided on",
         "dos-rogue: a member",
         &[
-            Edit::Write(
-                "crates/dos-rogue/Cargo.toml",
-                "[package]\nname = \"dos-rogue\"\n",
-            ),
+            Edit::Write("crates/dos-rogue/Cargo.toml", "[package]\nname = \"dos-rogue\"\n"),
             Edit::Write("crates/dos-rogue/src/lib.rs", EMPTY_MODULE),
         ],
     ),
@@ -182,10 +162,7 @@ const PLANTINGS: &[Planting] = &[
         "no-std",
         "`extern crate std` and std::fs in dos-core",
         "can't find crate for `std`",
-        &[Edit::Append(
-            CORE_LIB,
-            "\nextern crate std;\nuse std::fs as _;\n",
-        )],
+        &[Edit::Append(CORE_LIB, "\nextern crate std;\nuse std::fs as _;\n")],
     ),
     plant_and_lock(
         "no-std",
@@ -203,58 +180,37 @@ const PLANTINGS: &[Planting] = &[
         "deny",
         "dependency xtask -> dos-store",
         "crate 'dos-store = 0.1.0'",
-        &[Edit::Append(
-            XTASK_MANIFEST,
-            "\n[dependencies.dos-store]\nworkspace = true\n",
-        )],
+        &[Edit::Append(XTASK_MANIFEST, "\n[dependencies.dos-store]\nworkspace = true\n")],
     ),
     plant_and_lock(
         "deny",
         "dependency xtask -> rustix",
         "crate 'rustix = ",
-        &[Edit::Append(
-            XTASK_MANIFEST,
-            "\n[dependencies.rustix]\nworkspace = true\n",
-        )],
+        &[Edit::Append(XTASK_MANIFEST, "\n[dependencies.rustix]\nworkspace = true\n")],
     ),
     plant(
         "deny",
         "serde_json's `arbitrary_precision` in dos-cli",
         "arbitrary_precision",
-        &[Edit::Feature(
-            CLI_MANIFEST,
-            "serde_json",
-            "arbitrary_precision",
-        )],
+        &[Edit::Feature(CLI_MANIFEST, "serde_json", "arbitrary_precision")],
     ),
     plant_and_lock(
         "deny",
         "a dependency at any version",
         "wildcard",
-        &[Edit::Append(
-            XTASK_MANIFEST,
-            "\n[dependencies.fastrand]\nversion = \"*\"\n",
-        )],
+        &[Edit::Append(XTASK_MANIFEST, "\n[dependencies.fastrand]\nversion = \"*\"\n")],
     ),
     plant(
         "deny",
         "a crate under the GPL",
         "GPL-3.0-only",
-        &[Edit::Replace(
-            STORE_MANIFEST,
-            "license.workspace = true",
-            "license = \"GPL-3.0-only\"",
-        )],
+        &[Edit::Replace(STORE_MANIFEST, "license.workspace = true", "license = \"GPL-3.0-only\"")],
     ),
     plant(
         "deny",
         "a registry that is not allowed",
         "source-not-allowed",
-        &[Edit::Replace(
-            "deny.toml",
-            "https://github.com/rust-lang/",
-            "https://example.invalid/",
-        )],
+        &[Edit::Replace("deny.toml", "https://github.com/rust-lang/", "https://example.invalid/")],
     ),
     plant(
         "features",
@@ -266,47 +222,31 @@ const PLANTINGS: &[Planting] = &[
         "features",
         "serde_json built with `arbitrary_precision`",
         "serde_json is built with arbitrary_precision",
-        &[Edit::Feature(
-            CLI_MANIFEST,
-            "serde_json",
-            "arbitrary_precision",
-        )],
+        &[Edit::Feature(CLI_MANIFEST, "serde_json", "arbitrary_precision")],
     ),
     plant(
         "tidy",
         "a file without `//!`",
         "planted.rs: does not start with `//!`",
-        &[Edit::Write(
-            "crates/dos-cli/src/planted.rs",
-            "fn planted() {}\n",
-        )],
+        &[Edit::Write("crates/dos-cli/src/planted.rs", "fn planted() {}\n")],
     ),
     plant(
         "tidy",
         "an `allow` attribute on an item",
         "`allow`, use",
-        &[Edit::Append(
-            STORE_LIB,
-            "\n#[allow(dead_code)]\nfn planted() {}\n",
-        )],
+        &[Edit::Append(STORE_LIB, "\n#[allow(dead_code)]\nfn planted() {}\n")],
     ),
     plant(
         "tidy",
         "an `allow` attribute on a module",
         "`allow`, use",
-        &[Edit::Append(
-            STORE_LIB,
-            "\nmod planted {\n    #![allow(dead_code)]\n}\n",
-        )],
+        &[Edit::Append(STORE_LIB, "\nmod planted {\n    #![allow(dead_code)]\n}\n")],
     ),
     plant(
         "tidy",
         "a second clippy.toml",
         "crates/dos-drivers/clippy.toml: a second",
-        &[Edit::Write(
-            "crates/dos-drivers/clippy.toml",
-            "disallowed-methods = []\n",
-        )],
+        &[Edit::Write("crates/dos-drivers/clippy.toml", "disallowed-methods = []\n")],
     ),
     plant(
         "tidy",
@@ -318,20 +258,13 @@ const PLANTINGS: &[Planting] = &[
         "tidy",
         "a crate that does not inherit the lints",
         "crates/dos-store/Cargo.toml: has no `[lints]",
-        &[Edit::Replace(
-            STORE_MANIFEST,
-            "[lints]\nworkspace = true",
-            "",
-        )],
+        &[Edit::Replace(STORE_MANIFEST, "[lints]\nworkspace = true", "")],
     ),
     plant(
         "tidy",
         "unfinished code",
         concat!("`todo", "!(`"),
-        &[Edit::Append(
-            STORE_LIB,
-            concat!("\nfn planted() {\n    todo", "!()\n}\n"),
-        )],
+        &[Edit::Append(STORE_LIB, concat!("\nfn planted() {\n    todo", "!()\n}\n"))],
     ),
     plant(
         "tidy",
@@ -346,26 +279,19 @@ const PLANTINGS: &[Planting] = &[
         "tidy",
         "a path of one machine in a document",
         "planted.md:1: a path of one machine",
-        &[Edit::Write(
-            "docs/planted.md",
-            concat!("See /hom", "e/someone/notes.\n"),
-        )],
+        &[Edit::Write("docs/planted.md", concat!("See /hom", "e/someone/notes.\n"))],
     ),
     plant(
         "tidy",
         "200 more packages in Cargo.lock",
         "Cargo.lock: ",
-        &[Edit::Repeat(
-            "Cargo.lock",
-            "\n[[package]]\nname = \"planted\"\n",
-            200,
-        )],
+        &[Edit::Repeat("Cargo.lock", "\n[[package]]\nname = \"planted\"\n", 200)],
     ),
 ];
 
 /// Plants every violation of the given steps and prints what became of it.
-pub(super) fn run(root: &Path, steps: &[&Step]) -> anyhow::Result<()> {
-    let copy = Copy::of(root)?;
+pub(super) fn run(original: &Workspace, steps: &[&Step]) -> anyhow::Result<()> {
+    let copy = Copy::of(original)?;
     let mut failures = 0;
     println!("{:<13} {:<55} result", "step", "planted");
     for step in steps {
@@ -379,11 +305,7 @@ pub(super) fn run(root: &Path, steps: &[&Step]) -> anyhow::Result<()> {
         if matches!(clean.result, Ok(Outcome::Skipped(_))) {
             continue;
         }
-        let clean_text = clean
-            .result
-            .err()
-            .map(|error| format!("{error:#}"))
-            .unwrap_or_default();
+        let clean_text = clean.result.err().map(|error| format!("{error:#}")).unwrap_or_default();
 
         let mut plantings = PLANTINGS.iter().filter(|it| it.step == step.id).peekable();
         if plantings.peek().is_none() {
@@ -397,7 +319,7 @@ pub(super) fn run(root: &Path, steps: &[&Step]) -> anyhow::Result<()> {
                     Err(format!("UNDECIDED, it said that before: {}", brief(error)))
                 }
                 Err(error) if format!("{error:#}").contains(planting.says) => Ok("caught"),
-                Err(error) => Err(format!("FAILS FOR ANOTHER REASON: {error:#}")),
+                Err(error) => Err(format!("FAILS FOR ANOTHER REASON: {}", brief(error))),
             };
             failures += report(step.id, planting.what, judged, after.seconds);
         }
@@ -419,11 +341,7 @@ fn report(step: &str, what: &str, judged: Result<&str, String>, seconds: f64) ->
 }
 
 fn brief(error: &anyhow::Error) -> String {
-    format!("{error:#}")
-        .lines()
-        .take(3)
-        .collect::<Vec<_>>()
-        .join(" / ")
+    format!("{error:#}").lines().take(3).collect::<Vec<_>>().join(" / ")
 }
 
 /// What a step said of the copy in one state.
@@ -435,41 +353,27 @@ struct Ran {
 /// A copy of the workspace that can be damaged and repaired.
 struct Copy {
     /// Removed when dropped.
-    folder: TempDir,
-    root: PathBuf,
+    _folder: TempDir,
+    workspace: Workspace,
 }
 
 impl Copy {
     /// Copies what git tracks or would track.
-    fn of(root: &Path) -> anyhow::Result<Copy> {
+    fn of(original: &Workspace) -> anyhow::Result<Copy> {
         let folder = TempDir::with_prefix("dos-planted-")?;
-        let copy = Copy {
+        let workspace = Workspace {
             root: folder.path().join("workspace"),
-            folder,
+            target_directory: Some(target_directory(original)?.join("planted")),
         };
-        for path in tidy::paths(root)? {
-            let to = copy.root.join(&path);
+        for path in tidy::paths(original)? {
+            let to = workspace.root.join(&path);
             std::fs::create_dir_all(to.parent().unwrap_or(&to))?;
-            std::fs::copy(root.join(&path), &to).with_context(|| format!("cannot copy {path}"))?;
+            std::fs::copy(original.root.join(&path), &to)
+                .with_context(|| format!("cannot copy {path}"))?;
         }
         // No commit, so no identity is needed.
-        run_tool(&copy.root, "git", &["init", "--quiet"])?.expect_success("git init")?;
-        copy.share_target_directory(root)?;
-        Ok(copy)
-    }
-
-    /// Builds go to our own target directory, so that the dependencies are built once. Said in the
-    /// folder above the copy, which cargo reads too: the copy itself stays as it is.
-    fn share_target_directory(&self, root: &Path) -> anyhow::Result<()> {
-        let arguments = ["metadata", "--no-deps", "--format-version", "1"];
-        let stdout = cargo(root, &arguments)?.expect_success("cargo metadata --no-deps")?;
-        let metadata: serde_json::Value = serde_json::from_str(&stdout)?;
-        let configuration = self.folder.path().join(".cargo");
-        std::fs::create_dir(&configuration)?;
-        // A JSON string is a TOML string.
-        let text = format!("[build]\ntarget-dir = {}\n", metadata["target_directory"]);
-        std::fs::write(configuration.join("config.toml"), text)?;
-        Ok(())
+        run_tool(&workspace, "git", &["init", "--quiet"])?.expect_success("git init")?;
+        Ok(Copy { workspace, _folder: folder })
     }
 
     /// Damages the copy, runs the step on it, and repairs it.
@@ -483,10 +387,10 @@ impl Copy {
         if relock {
             // Only adds edges between packages that are already locked.
             let arguments = ["update", "--quiet", "--workspace", "--offline"];
-            cargo(&self.root, &arguments)?.expect_success("cargo update --workspace")?;
+            cargo(&self.workspace, &arguments)?.expect_success("cargo update --workspace")?;
         }
         let started = Instant::now();
-        let result = (step.run)(&self.root);
+        let result = (step.run)(&self.workspace);
         let seconds = started.elapsed().as_secs_f64();
         for (path, original) in originals {
             self.restore(path, original)?;
@@ -500,20 +404,16 @@ impl Copy {
         path: &'static str,
         originals: &mut BTreeMap<&'static str, Option<Vec<u8>>>,
     ) -> anyhow::Result<()> {
-        let file = self.root.join(path);
+        let file = self.workspace.root.join(path);
         if !originals.contains_key(path) {
-            let bytes = if file.exists() {
-                Some(std::fs::read(&file)?)
-            } else {
-                None
-            };
+            let bytes = if file.exists() { Some(std::fs::read(&file)?) } else { None };
             originals.insert(path, bytes);
         }
         Ok(())
     }
 
     fn restore(&self, path: &str, original: Option<Vec<u8>>) -> anyhow::Result<()> {
-        let file = self.root.join(path);
+        let file = self.workspace.root.join(path);
         match original {
             // An untouched file keeps its time stamp: cargo rebuilds what is newer.
             Some(bytes) if std::fs::read(&file)? == bytes => {}
@@ -532,7 +432,7 @@ impl Copy {
     }
 
     fn apply(&self, edit: &Edit) -> anyhow::Result<()> {
-        let file = self.root.join(edit.path());
+        let file = self.workspace.root.join(edit.path());
         let old = || std::fs::read_to_string(&file).with_context(|| format!("no {}", edit.path()));
         let new = match edit {
             Edit::Write(_, text) => (*text).to_owned(),
@@ -552,6 +452,14 @@ impl Copy {
         std::fs::write(&file, new)?;
         Ok(())
     }
+}
+
+/// Where cargo builds a workspace.
+fn target_directory(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let arguments = ["metadata", "--no-deps", "--format-version", "1"];
+    let stdout = cargo(workspace, &arguments)?.expect_success("cargo metadata --no-deps")?;
+    let metadata: serde_json::Value = serde_json::from_str(&stdout)?;
+    Ok(PathBuf::from(metadata["target_directory"].as_str().context("no target_directory")?))
 }
 
 impl Edit {
@@ -576,9 +484,5 @@ fn with_feature(manifest: &str, dependency: &str, feature: &str) -> Option<Strin
     } else {
         format!("{}, features = [\"{feature}\"] ", line.trim_end())
     };
-    Some(format!(
-        "{}{changed}{}",
-        &manifest[..start],
-        &manifest[end..]
-    ))
+    Some(format!("{}{changed}{}", &manifest[..start], &manifest[end..]))
 }

@@ -1,10 +1,8 @@
 //! Rules about the text of files, for what no other tool looks at.
 
-use std::path::Path;
-
 use anyhow::Context as _;
 
-use super::tools::run;
+use super::tools::{Workspace, run};
 use super::{Outcome, judge};
 
 /// Longer files are two files. A ratchet: it may go down.
@@ -32,8 +30,8 @@ struct File {
 }
 
 /// Every file keeps every rule.
-pub(super) fn tidy(root: &Path) -> anyhow::Result<Outcome> {
-    let files = files(root)?;
+pub(super) fn tidy(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    let files = files(workspace)?;
     let mut problems = Vec::new();
     for file in &files {
         if file.path.ends_with(".rs") {
@@ -52,33 +50,25 @@ pub(super) fn tidy(root: &Path) -> anyhow::Result<Outcome> {
 }
 
 /// The paths that git tracks or would track, relative to the root, in the order of their names.
-pub(super) fn paths(root: &Path) -> anyhow::Result<Vec<String>> {
-    let arguments = [
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ];
-    let listed = run(root, "git", &arguments)?.expect_success("git ls-files")?;
-    let mut paths: Vec<String> = listed
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .map(str::to_owned)
-        .collect();
+pub(super) fn paths(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let listed = run(workspace, "git", &arguments)?.expect_success("git ls-files")?;
+    let mut paths: Vec<String> =
+        listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
     // A file that is deleted but not yet staged is still listed.
-    paths.retain(|path| root.join(path).is_file());
+    paths.retain(|path| workspace.root.join(path).is_file());
     paths.sort();
     paths.dedup();
     Ok(paths)
 }
 
-fn files(root: &Path) -> anyhow::Result<Vec<File>> {
+fn files(workspace: &Workspace) -> anyhow::Result<Vec<File>> {
     let read = |path: String| {
-        let bytes = std::fs::read(root.join(&path)).with_context(|| format!("cannot read {path}"));
+        let bytes = std::fs::read(workspace.root.join(&path))
+            .with_context(|| format!("cannot read {path}"));
         bytes.map(|bytes| File { path, bytes })
     };
-    paths(root)?.into_iter().map(read).collect()
+    paths(workspace)?.into_iter().map(read).collect()
 }
 
 fn source(file: &File, problems: &mut Vec<String>) {
@@ -91,15 +81,12 @@ fn source(file: &File, problems: &mut Vec<String>) {
     let mut previous = "";
     for (line, number) in text.lines().zip(1..) {
         if in_crates && (line.contains("#[allow(") || line.contains("#![allow(")) {
-            problems.push(format!(
-                "{path}:{number}: `allow`, use `#[expect(.., reason = \"..\")]`"
-            ));
+            problems
+                .push(format!("{path}:{number}: `allow`, use `#[expect(.., reason = \"..\")]`"));
         }
         let std_for_tests = previous.trim() == "#[cfg(test)]";
         if path.starts_with("crates/dos-core/") && names_std(line) && !std_for_tests {
-            problems.push(format!(
-                "{path}:{number}: std without `#[cfg(test)]` on the line above"
-            ));
+            problems.push(format!("{path}:{number}: std without `#[cfg(test)]` on the line above"));
         }
         for word in UNFINISHED.iter().filter(|word| line.contains(*word)) {
             problems.push(format!("{path}:{number}: `{word}`"));
@@ -114,10 +101,7 @@ fn source(file: &File, problems: &mut Vec<String>) {
 
 fn names_std(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();
-    code.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .contains("extern crate std")
+    code.split_whitespace().collect::<Vec<_>>().join(" ").contains("extern crate std")
 }
 
 fn lints_inherited(file: &File, problems: &mut Vec<String>) {
@@ -134,10 +118,7 @@ fn one_clippy_configuration(file: &File, problems: &mut Vec<String>) {
     let name = file.path.rsplit('/').next().unwrap_or_default();
     let configures = name == "clippy.toml" || name == ".clippy.toml";
     if configures && file.path != "clippy.toml" {
-        problems.push(format!(
-            "{}: a second clippy.toml silences the root's",
-            file.path
-        ));
+        problems.push(format!("{}: a second clippy.toml silences the root's", file.path));
     }
 }
 
@@ -154,10 +135,7 @@ fn machine_paths(file: &File, problems: &mut Vec<String>) {
                 !before.is_some_and(|it| it.is_alphanumeric() || "_-.})".contains(it))
             };
             if line.match_indices(needle).any(absolute) {
-                problems.push(format!(
-                    "{}:{number}: a path of one machine, {needle}",
-                    file.path
-                ));
+                problems.push(format!("{}:{number}: a path of one machine, {needle}", file.path));
             }
         }
     }
@@ -167,8 +145,6 @@ fn locked_packages(file: &File, problems: &mut Vec<String>) {
     let text = String::from_utf8_lossy(&file.bytes);
     let count = text.lines().filter(|line| *line == "[[package]]").count();
     if count > LOCKED_PACKAGES_MAX {
-        problems.push(format!(
-            "Cargo.lock: {count} packages, more than {LOCKED_PACKAGES_MAX}"
-        ));
+        problems.push(format!("Cargo.lock: {count} packages, more than {LOCKED_PACKAGES_MAX}"));
     }
 }

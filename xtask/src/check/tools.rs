@@ -11,6 +11,14 @@ use super::{Outcome, judge};
 /// What is shown of a tool that failed; the rest is one command away.
 const LINES_SHOWN_MAX: usize = 60;
 
+/// The tree that is checked: ours, or a copy of it.
+pub(super) struct Workspace {
+    pub(super) root: PathBuf,
+    /// Where it is built, unless where cargo would. Two trees must not share a target directory:
+    /// cargo takes the one's artifacts for the other's when their time stamps allow it.
+    pub(super) target_directory: Option<PathBuf>,
+}
+
 /// What a tool said.
 pub(super) struct Said {
     pub(super) success: bool,
@@ -41,11 +49,19 @@ impl Said {
     }
 }
 
-/// Runs a tool in `root` and waits for it. An error means that it could not be started.
-pub(super) fn run(root: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<Said> {
-    let output = Command::new(program)
+/// Runs a tool in the root of a workspace and waits for it. An error means that it could not be started.
+pub(super) fn run(
+    workspace: &Workspace,
+    program: &str,
+    arguments: &[&str],
+) -> anyhow::Result<Said> {
+    let mut command = Command::new(program);
+    if let Some(target_directory) = &workspace.target_directory {
+        command.env("CARGO_TARGET_DIR", target_directory);
+    }
+    let output = command
         .args(arguments)
-        .current_dir(root)
+        .current_dir(&workspace.root)
         .stdin(Stdio::null())
         .env("CARGO_TERM_COLOR", "never")
         // Set inside a git hook, they would point every copy at this repository.
@@ -61,9 +77,9 @@ pub(super) fn run(root: &Path, program: &str, arguments: &[&str]) -> anyhow::Res
     })
 }
 
-/// Runs cargo in `root`.
-pub(super) fn cargo(root: &Path, arguments: &[&str]) -> anyhow::Result<Said> {
-    run(root, "cargo", arguments)
+/// Runs cargo in the root of a workspace.
+pub(super) fn cargo(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<Said> {
+    run(workspace, "cargo", arguments)
 }
 
 /// One member of the workspace, as its manifest describes it.
@@ -87,30 +103,18 @@ pub(super) struct Dependency {
 }
 
 /// The members of the workspace, in the order of their names.
-pub(super) fn packages(root: &Path) -> anyhow::Result<Vec<Package>> {
+pub(super) fn packages(workspace: &Workspace) -> anyhow::Result<Vec<Package>> {
     let arguments = ["metadata", "--no-deps", "--format-version", "1"];
-    let stdout = cargo(root, &arguments)?.expect_success("cargo metadata --no-deps")?;
+    let stdout = cargo(workspace, &arguments)?.expect_success("cargo metadata --no-deps")?;
     let metadata: Value = serde_json::from_str(&stdout)?;
-    let workspace = metadata["workspace_root"]
-        .as_str()
-        .context("no workspace_root")?;
+    let root = metadata["workspace_root"].as_str().context("no workspace_root")?;
     let mut packages = Vec::new();
     for package in metadata["packages"].as_array().context("no packages")? {
-        let manifest = Path::new(
-            package["manifest_path"]
-                .as_str()
-                .context("no manifest_path")?,
-        );
+        let manifest = Path::new(package["manifest_path"].as_str().context("no manifest_path")?);
         let folder = manifest.parent().unwrap_or(manifest);
         packages.push(Package {
-            name: package["name"]
-                .as_str()
-                .context("no package name")?
-                .to_owned(),
-            folder: folder
-                .strip_prefix(workspace)
-                .unwrap_or(folder)
-                .to_path_buf(),
+            name: package["name"].as_str().context("no package name")?.to_owned(),
+            folder: folder.strip_prefix(root).unwrap_or(folder).to_path_buf(),
             dependencies: package["dependencies"]
                 .as_array()
                 .context("no dependencies")?
@@ -126,24 +130,17 @@ pub(super) fn packages(root: &Path) -> anyhow::Result<Vec<Package>> {
 fn dependency(value: &Value) -> anyhow::Result<Dependency> {
     let features = value["features"].as_array().context("no features")?;
     Ok(Dependency {
-        name: value["name"]
-            .as_str()
-            .context("no dependency name")?
-            .to_owned(),
+        name: value["name"].as_str().context("no dependency name")?.to_owned(),
         kind: value["kind"].as_str().unwrap_or("normal").to_owned(),
         default_features: value["uses_default_features"].as_bool().unwrap_or(true),
-        features: features
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        features: features.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         path: value["path"].as_str().map(str::to_owned),
     })
 }
 
 /// The formatting is rustfmt's.
-pub(super) fn fmt(root: &Path) -> anyhow::Result<Outcome> {
-    let said = cargo(root, &["fmt", "--all", "--check"])?;
+pub(super) fn fmt(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    let said = cargo(workspace, &["fmt", "--all", "--check", "--", "--color", "never"])?;
     if !said.success {
         bail!("{}", said.text());
     }
@@ -151,16 +148,13 @@ pub(super) fn fmt(root: &Path) -> anyhow::Result<Outcome> {
 }
 
 /// No warning in any package. Each is built alone, so that none leans on features of another.
-pub(super) fn clippy(root: &Path) -> anyhow::Result<Outcome> {
-    let packages = packages(root)?;
+pub(super) fn clippy(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    let packages = packages(workspace)?;
     let mut problems = Vec::new();
     for package in &packages {
         let name = package.name.as_str();
         let flags = ["--all-targets", "--locked", "--", "-D", "warnings"];
-        let said = cargo(
-            root,
-            &[&["clippy", "--quiet", "-p", name], &flags[..]].concat(),
-        )?;
+        let said = cargo(workspace, &[&["clippy", "--quiet", "-p", name], &flags[..]].concat())?;
         if said.success {
             continue;
         }
@@ -173,20 +167,17 @@ pub(super) fn clippy(root: &Path) -> anyhow::Result<Outcome> {
             None => format!("{name}:\n{}", said.text()),
         });
     }
-    judge(
-        problems,
-        format!("{} packages, each by itself", packages.len()),
-    )
+    judge(problems, format!("{} packages, each by itself", packages.len()))
 }
 
 /// cargo-deny on bans, licences and sources. Not on advisories: they need the network.
-pub(super) fn deny(root: &Path) -> anyhow::Result<Outcome> {
-    if !run(root, "cargo", &["deny", "--version"])?.success {
+pub(super) fn deny(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    if !run(workspace, "cargo", &["deny", "--version"])?.success {
         let skipped = "cargo-deny is not installed: `cargo install cargo-deny --locked`";
         return Ok(Outcome::Skipped(skipped.to_owned()));
     }
     let flags = ["--hide-inclusion-graph", "bans", "licenses", "sources"];
-    let said = cargo(root, &[&["deny", "--locked", "check"], &flags[..]].concat())?;
+    let said = cargo(workspace, &[&["deny", "--locked", "check"], &flags[..]].concat())?;
     if !said.success {
         bail!("{}", said.text());
     }

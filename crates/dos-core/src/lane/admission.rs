@@ -60,9 +60,8 @@ impl Conditions {
         live: &[&'a Lease],
     ) -> Option<(Option<&'a Lease>, Objection)> {
         for lease in live {
-            let objection = self
-                .meets(candidate, lease)
-                .or_else(|| self.refused(candidate, Some(lease)));
+            let objection =
+                self.meets(candidate, lease).or_else(|| self.refused(candidate, Some(lease)));
             if let Some(objection) = objection {
                 return Some((Some(*lease), objection));
             }

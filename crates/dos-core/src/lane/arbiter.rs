@@ -80,7 +80,10 @@ impl Arbiter<'_> {
         let exclusive: Vec<&Lease> =
             self.live.iter().copied().filter(|lease| self.is_exclusive(lease)).collect();
         if !exclusive.is_empty() {
-            return Err(Refusal { free_lanes: Vec::new(), ..self.refuse(Cause::ExclusiveLive, exclusive) });
+            return Err(Refusal {
+                free_lanes: Vec::new(),
+                ..self.refuse(Cause::ExclusiveLive, exclusive)
+            });
         }
         if self.request.force && !self.lane.is_empty() {
             return Ok(self.forced());
@@ -95,6 +98,11 @@ impl Arbiter<'_> {
             return Err(self.refuse(Cause::LaneHeld, named_holders));
         }
         match kind {
+            // A tree without a lane's name: the tree itself is what is asked for.
+            None if !named && !self.tree.is_empty() => self.named("keyword"),
+            Some("cluster" | "keyword") if !named && !self.tree.is_empty() => {
+                self.named(kind.unwrap_or_default())
+            }
             _ if !named => self.auto_pick(""),
             None => self.named(self.natural_kind()),
             Some("cluster") if named_holders.is_empty() => self.named("cluster"),
@@ -139,7 +147,10 @@ impl Arbiter<'_> {
         }
         if !self.live.is_empty() {
             let cause = Cause::MustRunAlone;
-            return Err(Refusal { lane: lane.to_string(), ..self.refuse(cause, self.live.to_vec()) });
+            return Err(Refusal {
+                lane: lane.to_string(),
+                ..self.refuse(cause, self.live.to_vec())
+            });
         }
         let kind = match self.policy.lanes.is_exclusive(lane) {
             true => fold(lane),
@@ -166,11 +177,7 @@ impl Arbiter<'_> {
         if !self.policy.lanes.knows(&self.lane) {
             return Err(self.refuse(self.unknown_lane(), Vec::new()));
         }
-        let why = format!(" ({} has no tree)", self.lane);
-        match self.ladder {
-            Some(ladder) => self.climb(ladder, &why),
-            None => self.auto_pick(&why),
-        }
+        self.auto_pick(&format!(" ({} has no tree)", self.lane))
     }
 
     fn admit(
@@ -207,7 +214,8 @@ impl Arbiter<'_> {
 
     /// Walks the candidates in order and takes the first that is free.
     fn auto_pick(&self, why: &str) -> Result<Admission, Refusal> {
-        if let (Some(ladder), true) = (self.ladder, self.lane.is_empty()) {
+        let bare = self.lane.is_empty() || self.request.kind.as_deref() == Some("keyword");
+        if let (Some(ladder), true) = (self.ladder, bare) {
             return self.climb(ladder, why);
         }
         let lanes = &self.policy.lanes;
@@ -216,7 +224,7 @@ impl Arbiter<'_> {
             .iter()
             .map(|lane| Rung { lane: lane.clone(), kind: String::new(), tree: lanes.tree(lane) })
             .collect();
-        let walk = self.walk(&rungs, why);
+        let walk = self.walk(&rungs, bare, why);
         match self.ladder {
             Some(_) => walk,
             None => walk.map_err(|refusal| Refusal { free_lanes: Vec::new(), ..refusal }),
@@ -226,10 +234,12 @@ impl Arbiter<'_> {
     fn climb(&self, ladder: &[Rung], why: &str) -> Result<Admission, Refusal> {
         let rungs: Vec<Rung> =
             ladder.iter().filter(|rung| !rung.tree.is_empty()).cloned().collect();
-        self.walk(&rungs, why)
+        self.walk(&rungs, true, why)
     }
 
-    fn walk(&self, rungs: &[Rung], why: &str) -> Result<Admission, Refusal> {
+    /// Takes the first rung that nothing stands against. Class budgets bind only a request that
+    /// leaves the choice of the lane to us.
+    fn walk(&self, rungs: &[Rung], bounded: bool, why: &str) -> Result<Admission, Refusal> {
         let live_by_kind = self.live_by_kind();
         let mut blockers: Vec<Blocker> = Vec::new();
         let (mut over_budget, mut within_budget) = (false, false);
@@ -240,7 +250,7 @@ impl Arbiter<'_> {
                 blockers.extend(holders.into_iter().map(|lease| blocker(lease)));
                 continue;
             }
-            if self.class_is_full(kind, &live_by_kind) {
+            if bounded && self.class_is_full(kind, &live_by_kind) {
                 over_budget = true;
                 continue;
             }

@@ -253,7 +253,8 @@ fn decide_acquire(
     checked_name("lane", &acquire.request.lane)?;
     checked_name("loop stamp", &acquire.loop_ts)?;
     checked_name("run id", acquire.run_id.as_deref().unwrap_or_default())?;
-    if let Some(ttl) = acquire.ttl_minutes.filter(|ttl| !(1..=limits::TTL_MINUTES_MAX).contains(ttl))
+    if let Some(ttl) =
+        acquire.ttl_minutes.filter(|ttl| !(1..=limits::TTL_MINUTES_MAX).contains(ttl))
     {
         return Err(InputError::BadTtl(ttl).into());
     }
@@ -372,11 +373,7 @@ fn refuse(live: &LiveSet, acquire: &Acquire, refusal: Refusal, moment: &Moment) 
     Decision { entries, outcome: Outcome::Refused(refusal) }
 }
 
-fn decide_release(
-    live: &LiveSet,
-    claim: &Claim,
-    moment: &Moment,
-) -> Result<Decision, DecideError> {
+fn decide_release(live: &LiveSet, claim: &Claim, moment: &Moment) -> Result<Decision, DecideError> {
     required_name("owner", &claim.holder)?;
     Ok(match claimed(live, claim) {
         Some(lease) => {

@@ -1,4 +1,282 @@
-//! STUB
+//! Can two patterns name one file? And which one: the witness that a refusal shows.
+//!
+//! The answer is a breadth-first walk of the product of two pattern automata and the rule of what a
+//! path is, so that the first accepted path is a shortest one and an exhausted walk is a proof.
+
 use alloc::string::String;
-use super::pattern::Pattern;
-pub fn shared_path(a: &Pattern, b: &Pattern) -> Option<String> { if a == b { Some("x".into()) } else { None } }
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::pattern::automaton::{Branch, Class, Guard, Literal};
+use super::pattern::{Pattern, fold};
+
+#[cfg(test)]
+mod tests;
+
+/// Most states of products that one call visits: two patterns of 500 wildcards each. Beyond it the
+/// answer is "may meet".
+const STATES_MAX: usize = 1 << 20;
+/// How many bits of a visited set cost as much as one state.
+const BITS_PER_STATE: usize = 1024;
+
+/// A shortest path, in characters, that both patterns own; `None` if and only if there is none.
+///
+/// The path has no `.` or `..` component, spells literal characters as the patterns do, and is
+/// always the same one for the same two patterns.
+///
+/// The work is bounded. Only hostile patterns reach the bound: the product of their lengths, summed
+/// over the pairs of their alternatives, must pass a quarter of a million. Then the answer is the
+/// conservative one, that they may meet: a shared path that may not be the shortest, or else a path
+/// that only `a` is known to own.
+pub fn shared_path(a: &Pattern, b: &Pattern) -> Option<String> {
+    let mut budget = STATES_MAX;
+    let mut best: Option<Vec<char>> = None;
+    for left in a.branches() {
+        for right in b.branches() {
+            let shorter_than = best.as_ref().map_or(usize::MAX, Vec::len);
+            match search(left, right, shorter_than, &mut budget) {
+                Search::Found(path) => best = Some(path),
+                Search::Nothing => {}
+                Search::GaveUp => {
+                    let path = best.or_else(|| example(left));
+                    return Some(path.map_or_else(|| String::from(a.text()), String::from_iter));
+                }
+            }
+        }
+    }
+    best.map(String::from_iter)
+}
+
+/// Some path of the branch alone.
+fn example(branch: &Branch) -> Option<Vec<char>> {
+    let mut budget = usize::MAX;
+    match search(branch, &Branch::everything(), usize::MAX, &mut budget) {
+        Search::Found(path) => Some(path),
+        Search::Nothing | Search::GaveUp => None,
+    }
+}
+
+/// Where a character for a witness is looked for, the most readable first.
+const READABLE: [(char, char); 5] =
+    [('a', 'z'), ('0', '9'), ('!', '~'), ('\u{a1}', char::MAX), ('\0', char::MAX)];
+
+/// A character that both classes contain, readable if possible and a dot only if there is no other.
+pub(super) fn common_character(a: &Class, b: &Class) -> Option<char> {
+    READABLE
+        .iter()
+        .find_map(|(low, high)| common_between(*low, *high, a, b))
+        .or_else(|| (a.contains('.') && b.contains('.')).then_some('.'))
+}
+
+/// The first plain character from `low` to `high` that both classes contain.
+fn common_between(low: char, high: char, a: &Class, b: &Class) -> Option<char> {
+    let mut left = a.ranges().iter().copied().peekable();
+    let mut right = b.ranges().iter().copied().peekable();
+    loop {
+        let (left_low, left_high) = *left.peek()?;
+        let (right_low, right_high) = *right.peek()?;
+        let mut shared = left_low.max(right_low).max(low)..=left_high.min(right_high).min(high);
+        let found = shared.find(|character| is_plain(*character));
+        if found.is_some() {
+            return found;
+        }
+        if left_high < right_high {
+            left.next()
+        } else {
+            right.next()
+        };
+    }
+}
+
+/// Is it folded, and not the dot, which could make a component that is no name?
+fn is_plain(character: char) -> bool {
+    character != '.' && fold(character) == character
+}
+
+/// The character that serves both guards, as one of the patterns spells it where they do.
+fn serve_both(a: Guard<'_>, b: Guard<'_>) -> Option<char> {
+    match (a, b) {
+        (Guard::Literal(literal), other) | (other, Guard::Literal(literal)) => {
+            other.admits(literal.folded).then_some(literal.written)
+        }
+        (Guard::Class(left), Guard::Class(right)) => common_character(left, right),
+        (Guard::Class(class), Guard::Any) | (Guard::Any, Guard::Class(class)) => {
+            common_character(class, class)
+        }
+        (Guard::Any, Guard::Any) => Some('a'),
+    }
+}
+
+/// What the current component of the path is so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Component {
+    Empty,
+    Dot,
+    TwoDots,
+    Name,
+}
+
+impl Component {
+    const COUNT: usize = 4;
+
+    /// The component with one more character; `None` where no path goes on.
+    ///
+    /// A name allows whatever the others allow. That is why one character for each pair of moves
+    /// is enough, as long as it is a dot only when it must be.
+    fn then(self, character: char) -> Option<Component> {
+        match (self, character) {
+            (Component::Name, '/') => Some(Component::Empty),
+            (_, '/') => None,
+            (Component::Empty, '.') => Some(Component::Dot),
+            (Component::Dot, '.') => Some(Component::TwoDots),
+            _ => Some(Component::Name),
+        }
+    }
+}
+
+enum Search {
+    Found(Vec<char>),
+    Nothing,
+    GaveUp,
+}
+
+/// Looks for a shortest path of both branches with fewer than `shorter_than` characters.
+fn search(left: &Branch, right: &Branch, shorter_than: usize, budget: &mut usize) -> Search {
+    if contradict(left.prefix().zip(right.prefix()))
+        || contradict(left.suffix().zip(right.suffix()))
+    {
+        return Search::Nothing;
+    }
+    let fixed = left.prefix().zip(right.prefix()).count();
+    let pairs = (left.states() - fixed) * (right.states() - fixed);
+    let bits = pairs * Component::COUNT;
+    let Some(remaining) = budget.checked_sub(bits / BITS_PER_STATE) else {
+        return Search::GaveUp;
+    };
+    *budget = remaining;
+    let visited = vec![0; bits / 64 + 1];
+    Product { left, right, fixed, visited, nodes: Vec::new() }.walk(shorter_than, budget)
+}
+
+/// Do the literals of two patterns differ at the same place?
+fn contradict(mut literals: impl Iterator<Item = (Literal, Literal)>) -> bool {
+    literals.any(|(left, right)| left.folded != right.folded)
+}
+
+/// The walk over pairs of states.
+struct Product<'a> {
+    left: &'a Branch,
+    right: &'a Branch,
+    /// How many literal characters both start with: the walk begins behind them.
+    fixed: usize,
+    /// One bit for each pair of states and [`Component`].
+    visited: Vec<u64>,
+    /// In the order of their distance.
+    nodes: Vec<Node>,
+}
+
+/// A reached pair of states.
+#[derive(Clone, Copy)]
+struct Node {
+    left: usize,
+    right: usize,
+    component: Component,
+    /// How many characters lead here.
+    length: usize,
+    /// The last character, and the node before it; `None` at the start.
+    arrival: Option<(char, usize)>,
+}
+
+impl Product<'_> {
+    fn walk(&mut self, shorter_than: usize, budget: &mut usize) -> Search {
+        let (left_branch, right_branch, fixed) = (self.left, self.right, self.fixed);
+        let component = self
+            .start()
+            .try_fold(Component::Empty, |component, character| component.then(character));
+        let Some(component) = component else {
+            return Search::Nothing;
+        };
+        let start = Node { left: fixed, right: fixed, component, length: fixed, arrival: None };
+        if start.length >= shorter_than {
+            return Search::Nothing;
+        }
+        if let Some(path) = self.reach(start) {
+            return Search::Found(path);
+        }
+        let mut index = 0;
+        while let Some(node) = self.nodes.get(index).copied() {
+            let length = node.length + 1;
+            if length >= shorter_than {
+                return Search::Nothing;
+            }
+            let Some(remaining) = budget.checked_sub(1) else {
+                return Search::GaveUp;
+            };
+            *budget = remaining;
+            for (left_guard, left) in left_branch.moves(node.left).into_iter().flatten() {
+                for (right_guard, right) in right_branch.moves(node.right).into_iter().flatten() {
+                    let Some(character) = serve_both(left_guard, right_guard) else {
+                        continue;
+                    };
+                    let Some(component) = node.component.then(character) else {
+                        continue;
+                    };
+                    let arrival = Some((character, index));
+                    let next = Node { left, right, component, length, arrival };
+                    if let Some(path) = self.reach(next) {
+                        return Search::Found(path);
+                    }
+                }
+            }
+            index += 1;
+        }
+        Search::Nothing
+    }
+
+    /// The literal characters that the walk begins behind.
+    fn start(&self) -> impl Iterator<Item = char> {
+        self.left.prefix().take(self.fixed).map(|literal| literal.written)
+    }
+
+    /// Notes a node and those that are reached from it for free; answers with the path if both
+    /// branches accept one of them.
+    fn reach(&mut self, node: Node) -> Option<Vec<char>> {
+        if !self.visit(&node) {
+            return None;
+        }
+        let named = node.component == Component::Name;
+        if named && self.left.accepts(node.left) && self.right.accepts(node.right) {
+            return Some(self.path_to(node));
+        }
+        self.nodes.push(node);
+        let skip_left = self.left.skip(node.left).map(|left| Node { left, ..node });
+        let skip_right = self.right.skip(node.right).map(|right| Node { right, ..node });
+        skip_left.into_iter().chain(skip_right).find_map(|node| self.reach(node))
+    }
+
+    /// Marks the node; false if it was marked before.
+    fn visit(&mut self, node: &Node) -> bool {
+        let width = self.right.states() - self.fixed;
+        let pair = (node.left - self.fixed) * width + (node.right - self.fixed);
+        let bit = pair * Component::COUNT + node.component as usize;
+        let Some(word) = self.visited.get_mut(bit / 64) else {
+            return false;
+        };
+        let mask = 1 << (bit % 64);
+        let fresh = *word & mask == 0;
+        *word |= mask;
+        fresh
+    }
+
+    fn path_to(&self, mut node: Node) -> Vec<char> {
+        let mut backwards = Vec::with_capacity(node.length);
+        while let Some((character, before)) = node.arrival {
+            backwards.push(character);
+            let Some(earlier) = self.nodes.get(before) else {
+                break;
+            };
+            node = *earlier;
+        }
+        self.start().chain(backwards.into_iter().rev()).collect()
+    }
+}

@@ -63,7 +63,8 @@ impl OverlapPolicy for Exact {
     }
 
     fn meeting(&self, requested: &Tree, held: &Tree) -> Option<Meeting> {
-        let held: Vec<_> = held.patterns().iter().map(|text| (text, Pattern::parse(text))).collect();
+        let held: Vec<_> =
+            held.patterns().iter().map(|text| (text, Pattern::parse(text))).collect();
         for text in requested.patterns() {
             let parsed = Pattern::parse(text);
             for (held_text, held_pattern) in &held {
@@ -141,7 +142,8 @@ impl OverlapPolicy for Prefix {
             return None;
         }
         let same = same_glob(requested, held);
-        let (requested, held) = same.or_else(|| shared_prefixes(requested, held).into_iter().next())?;
+        let (requested, held) =
+            same.or_else(|| shared_prefixes(requested, held).into_iter().next())?;
         Some(Meeting { requested, held, witness: None })
     }
 }

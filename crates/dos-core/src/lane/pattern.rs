@@ -1,8 +1,365 @@
-//! STUB
-use alloc::string::{String,ToString};
+//! One path pattern, parsed once: which repo-relative paths does a lane's tree own?
+//!
+//! A pattern is read in three passes: characters to symbols, braces to branches, and each branch to
+//! a small automaton over characters that [`Pattern::matches`] and
+//! [`shared_path`](super::intersect::shared_path) both walk, so that they cannot disagree.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+pub use automaton::fold;
+use automaton::{Branch, Class, Literal, SEPARATOR, Step};
+
+pub(super) mod automaton;
+#[cfg(test)]
+pub(super) mod tests;
+
+/// Longest pattern, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 4096;
+/// Most branches that the braces of one pattern may expand to.
+pub const BRANCHES_MAX: usize = 256;
+/// Most symbols that expanding the braces of one pattern may copy; bounds deeply nested ones.
+const EXPANDED_SYMBOLS_MAX: usize = 1 << 18;
+/// How much of a pattern an error repeats, in characters.
+const SHOWN_CHARACTERS_MAX: usize = 200;
+
+/// A set of repo-relative paths, written as a glob.
+///
+/// `?` is one character and `*` any run of them inside one component; `**` as a whole component
+/// crosses components; `[a-z]` and `[!a-z]` are classes; `{a,b/c}` lists alternatives. `/` and `\`
+/// both separate components and there are no escapes: `[*]` names a literal star. Case is ignored.
+/// A branch without wildcards, or with a trailing slash, owns everything below what it names too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(String);
+pub struct Pattern {
+    text: String,
+    branches: Vec<Branch>,
+}
+
+/// Why a text is not a pattern, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("bad")]
-pub struct PatternError;
-impl Pattern { pub fn parse(t: &str) -> Result<Pattern, PatternError> { Ok(Pattern(t.to_string())) } pub fn text(&self) -> &str { &self.0 } }
+#[error("bad pattern {pattern:?} at column {column}: {problem}")]
+pub struct PatternError {
+    /// The pattern as written, cut short if it is very long.
+    pub pattern: String,
+    /// Where the problem is, in characters from 1.
+    pub column: usize,
+    /// What is wrong and what to write instead.
+    pub problem: PatternProblem,
+}
+
+/// What is wrong with a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternProblem {
+    /// Nothing is left of the pattern, or of one of its brace alternatives.
+    #[error("it names nothing; write `.` for the whole repository")]
+    Empty,
+    /// The pattern starts at the root of a file system.
+    #[error("it is absolute; write the path from the root of the repository")]
+    Absolute,
+    /// A `..` component.
+    #[error("`..` is not followed; write the path from the root of the repository")]
+    Parent,
+    /// A control character, such as a line break.
+    #[error("a control character; remove it")]
+    Control,
+    /// A `[` without its `]`.
+    #[error("this `[` is never closed; add a `]`, or write `[[]` for a bracket in a name")]
+    UnclosedClass,
+    /// A `{` without its `}`.
+    #[error("this `{{` is never closed; add a `}}`, or write `[{{]` for a brace in a name")]
+    UnclosedBrace,
+    /// A range whose ends are in the wrong order.
+    #[error("the range `{low}-{high}` is reversed; write `{high}-{low}`")]
+    ReversedRange {
+        /// The end that is written first.
+        low: char,
+        /// The end that is written last.
+        high: char,
+    },
+    /// A class without a character that a name can have in its place.
+    #[error("this class can match no character of a name; add one, or remove the class")]
+    EmptyClass,
+    /// More than [`PATTERN_BYTES_MAX`] bytes.
+    #[error("it is longer than {PATTERN_BYTES_MAX} bytes; split it into several patterns")]
+    TooLong,
+    /// More than [`BRANCHES_MAX`] branches, or too much text in them.
+    #[error("its braces list too many alternatives (at most {BRANCHES_MAX}); split the pattern")]
+    TooManyAlternatives,
+}
+
+impl Pattern {
+    /// Reads a pattern. Whatever could only match nothing is an error.
+    pub fn parse(text: &str) -> Result<Pattern, PatternError> {
+        match branches_of(text) {
+            Ok(branches) => Ok(Pattern { text: String::from(text), branches }),
+            Err((column, problem)) => {
+                let mut pattern: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+                if pattern.len() < text.len() {
+                    pattern.push('…');
+                }
+                Err(PatternError { pattern, column, problem })
+            }
+        }
+    }
+
+    /// The pattern as written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Does this pattern own the path?
+    ///
+    /// The path is relative to the root of the repository: an absolute one, one with a `..`
+    /// component and the root itself belong to no pattern.
+    pub fn matches(&self, path: &str) -> bool {
+        folded_path(path).is_some_and(|path| self.branches.iter().any(|branch| branch.owns(&path)))
+    }
+
+    /// The alternatives that the braces stand for; at least one.
+    pub(super) fn branches(&self) -> &[Branch] {
+        &self.branches
+    }
+}
+
+/// The path in lower case, with `/` between components and nothing else; `None` if it is no name
+/// of something below the root.
+fn folded_path(path: &str) -> Option<Vec<char>> {
+    if path.starts_with(['/', '\\']) {
+        return None;
+    }
+    let mut folded = Vec::with_capacity(path.len());
+    for component in path.split(['/', '\\']) {
+        match component {
+            "" | "." => {}
+            ".." => return None,
+            name => {
+                if !folded.is_empty() {
+                    folded.push('/');
+                }
+                folded.extend(name.chars().map(fold));
+            }
+        }
+    }
+    (!folded.is_empty()).then_some(folded)
+}
+
+/// One element of a pattern's text and the column it starts at. Separators, braces and commas are
+/// characters: those of a class are inside [`Element::Class`].
+#[derive(Debug)]
+struct Symbol {
+    element: Element,
+    column: usize,
+}
+
+#[derive(Debug)]
+enum Element {
+    Character(char),
+    Any,
+    Star,
+    Class(Class),
+}
+
+impl Symbol {
+    fn is(&self, character: char) -> bool {
+        matches!(self.element, Element::Character(own) if own == character)
+    }
+
+    /// Can it stand for nothing but a dot?
+    fn is_dot_at_most(&self) -> bool {
+        match &self.element {
+            Element::Class(class) => class.ranges() == [('.', '.')],
+            _ => self.is('.'),
+        }
+    }
+}
+
+fn branches_of(text: &str) -> Result<Vec<Branch>, (usize, PatternProblem)> {
+    if text.len() > PATTERN_BYTES_MAX {
+        return Err((1, PatternProblem::TooLong));
+    }
+    let symbols = symbols_of(text)?;
+    expand(&symbols)?.iter().map(|branch| compile(branch)).collect()
+}
+
+fn symbols_of(text: &str) -> Result<Vec<Symbol>, (usize, PatternProblem)> {
+    let indented = text.trim_start();
+    let indent = text.chars().count() - indented.chars().count();
+    let slashed = indented.trim_end().chars().map(|c| if c == '\\' { '/' } else { c });
+    let mut rest = slashed.enumerate().map(|(index, c)| (indent + index + 1, c));
+    if let Some((column, _)) = rest.clone().find(|(_, character)| character.is_control()) {
+        return Err((column, PatternProblem::Control));
+    }
+    let mut symbols = Vec::new();
+    while let Some((column, character)) = rest.next() {
+        let element = match character {
+            '?' => Element::Any,
+            '*' => Element::Star,
+            '[' => Element::Class(read_class(column, &mut rest)?),
+            _ => Element::Character(character),
+        };
+        symbols.push(Symbol { element, column });
+    }
+    Ok(symbols)
+}
+
+/// Reads a class from behind its `[` to behind its `]`.
+fn read_class(
+    open: usize,
+    rest: &mut (impl Iterator<Item = (usize, char)> + Clone),
+) -> Result<Class, (usize, PatternProblem)> {
+    let mut ahead = rest.clone();
+    let negated = matches!(ahead.next(), Some((_, '!' | '^')));
+    if negated {
+        *rest = ahead;
+    }
+    let mut ranges = Vec::new();
+    loop {
+        let (column, low) = rest.next().ok_or((open, PatternProblem::UnclosedClass))?;
+        if low == ']' && !ranges.is_empty() {
+            break;
+        }
+        let mut ahead = rest.clone();
+        match (ahead.next(), ahead.next()) {
+            (Some((_, '-')), Some((_, high))) if high != ']' => {
+                if high < low {
+                    return Err((column, PatternProblem::ReversedRange { low, high }));
+                }
+                ranges.push((low, high));
+                *rest = ahead;
+            }
+            _ => ranges.push((low, low)),
+        }
+    }
+    Class::new(ranges, negated).ok_or((open, PatternProblem::EmptyClass))
+}
+
+/// Replaces the outermost braces by their alternatives until none is left, in the order written.
+fn expand(symbols: &[Symbol]) -> Result<Vec<Vec<&Symbol>>, (usize, PatternProblem)> {
+    let mut pending = vec![symbols.iter().collect::<Vec<_>>()];
+    let mut branches = Vec::new();
+    let mut copied = 0;
+    while let Some(branch) = pending.pop() {
+        let mut parts = branch.splitn(2, |symbol| symbol.is('{'));
+        let (Some(before), Some(inside)) = (parts.next(), parts.next()) else {
+            branches.push(branch);
+            continue;
+        };
+        let column = branch.get(before.len()).map_or(1, |open| open.column);
+        let (alternatives, after) =
+            alternatives(inside).ok_or((column, PatternProblem::UnclosedBrace))?;
+        for alternative in alternatives.iter().rev() {
+            let expanded = [before, alternative, after].concat();
+            copied += expanded.len();
+            pending.push(expanded);
+            if branches.len() + pending.len() > BRANCHES_MAX || copied > EXPANDED_SYMBOLS_MAX {
+                return Err((column, PatternProblem::TooManyAlternatives));
+            }
+        }
+    }
+    Ok(branches)
+}
+
+/// The alternatives of a brace, and what follows it; `None` if it is not closed.
+fn alternatives<'a, 'b>(
+    inside: &'a [&'b Symbol],
+) -> Option<(Vec<&'a [&'b Symbol]>, &'a [&'b Symbol])> {
+    let mut alternatives = Vec::new();
+    let mut start = 0;
+    let mut depth = 0_usize;
+    for (index, symbol) in inside.iter().enumerate() {
+        if symbol.is('{') {
+            depth += 1;
+        } else if symbol.is('}') && depth > 0 {
+            depth -= 1;
+        } else if depth == 0 && (symbol.is(',') || symbol.is('}')) {
+            alternatives.push(inside.get(start..index)?);
+            start = index + 1;
+            if symbol.is('}') {
+                return Some((alternatives, inside.get(start..)?));
+            }
+        }
+    }
+    None
+}
+
+fn compile(branch: &[&Symbol]) -> Result<Branch, (usize, PatternProblem)> {
+    let [first, ..] = branch else {
+        return Err((1, PatternProblem::Empty));
+    };
+    if first.is('/') || starts_with_drive(branch) {
+        return Err((first.column, PatternProblem::Absolute));
+    }
+    let wild = branch.iter().any(|symbol| !matches!(symbol.element, Element::Character(_)));
+    let mut components = Vec::new();
+    let mut slash_ends = false;
+    for component in branch.split(|symbol| symbol.is('/')) {
+        slash_ends = match component {
+            [] => true,
+            [only] => only.is('.'),
+            _ => false,
+        };
+        if !slash_ends {
+            components.push(component);
+        }
+    }
+    let mut steps = Vec::new();
+    let mut rest = components.into_iter().peekable();
+    while let Some(component) = rest.next() {
+        if is_double_star(component) {
+            match rest.peek() {
+                None => steps.push(Step::Anything),
+                Some(next) if is_double_star(next) => {}
+                Some(_) => steps.extend([Step::Directories, Step::InDirectory]),
+            }
+            continue;
+        }
+        compile_component(component, &mut steps)?;
+        if rest.peek().is_some() {
+            steps.push(Step::Literal(SEPARATOR));
+        } else if slash_ends || !wild {
+            steps.extend([Step::Below, Step::Anything]);
+        }
+    }
+    Ok(if steps.is_empty() { Branch::everything() } else { Branch::new(steps) })
+}
+
+fn compile_component(
+    component: &[&Symbol],
+    steps: &mut Vec<Step>,
+) -> Result<(), (usize, PatternProblem)> {
+    if component.len() <= 2 && component.iter().all(|symbol| symbol.is_dot_at_most()) {
+        // `.` and `..` are no names, so that `[.]` matches as little as an empty class.
+        let class = component.iter().find(|symbol| !symbol.is('.'));
+        let problem = class.map_or(PatternProblem::Parent, |_| PatternProblem::EmptyClass);
+        let column = class.or(component.first()).map_or(1, |symbol| symbol.column);
+        return Err((column, problem));
+    }
+    for symbol in component {
+        match &symbol.element {
+            Element::Character(written) => {
+                steps.push(Step::Literal(Literal { written: *written, folded: fold(*written) }));
+            }
+            Element::Any => steps.push(Step::Any),
+            Element::Class(class) => steps.push(Step::Class(class.clone())),
+            Element::Star if matches!(steps.last(), Some(Step::Star)) => {}
+            Element::Star => steps.push(Step::Star),
+        }
+    }
+    Ok(())
+}
+
+fn is_double_star(component: &[&Symbol]) -> bool {
+    let is_star = |symbol: &&Symbol| matches!(symbol.element, Element::Star);
+    component.len() == 2 && component.iter().all(is_star)
+}
+
+/// Is it `C:` or `C:/...`?
+fn starts_with_drive(branch: &[&Symbol]) -> bool {
+    let [drive, colon, rest @ ..] = branch else {
+        return false;
+    };
+    matches!(drive.element, Element::Character(letter) if letter.is_ascii_alphabetic())
+        && colon.is(':')
+        && rest.first().is_none_or(|next| next.is('/'))
+}

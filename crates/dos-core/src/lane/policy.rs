@@ -39,11 +39,7 @@ impl Lanes {
 
     /// Every declared lane: concurrent, exclusive, auto-picked and those that only have a tree.
     pub fn names(&self) -> impl Iterator<Item = &String> {
-        self.concurrent
-            .iter()
-            .chain(&self.exclusive)
-            .chain(&self.autopick)
-            .chain(self.trees.keys())
+        self.concurrent.iter().chain(&self.exclusive).chain(&self.autopick).chain(self.trees.keys())
     }
 
     /// The lane that a name stands for: the name itself, or the one it is an alias of.

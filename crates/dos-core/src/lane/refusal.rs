@@ -154,7 +154,8 @@ impl Blocker {
     /// Who holds it, since when, until when, and what meets.
     pub fn sentence(&self, now: Timestamp) -> String {
         let lease = &self.lease;
-        let mut text = format!("{} holds {}", lease.holder().unwrap_or("(nobody named)"), lease.lane());
+        let mut text =
+            format!("{} holds {}", lease.holder().unwrap_or("(nobody named)"), lease.lane());
         if let Some(host) = lease.host() {
             text.push_str(&format!(" on {host}"));
         }

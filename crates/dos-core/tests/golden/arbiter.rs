@@ -30,7 +30,9 @@ fn decision(input: &Value) -> Value {
     let ratio_max = input["overlap_ratio_max"].as_f64().unwrap_or(RATIO_MAX);
     let mut policy = Policy::new(lanes(&input["lanes"]), Box::new(Prefix { ratio_max }));
     for (kind, most) in input["class_budgets"].as_object().into_iter().flatten() {
-        policy.class_budgets.insert(kind.clone(), u32::try_from(most.as_i64().unwrap_or(0)).unwrap_or(0));
+        policy
+            .class_budgets
+            .insert(kind.clone(), u32::try_from(most.as_i64().unwrap_or(0)).unwrap_or(0));
     }
     let request = Request {
         lane: input["requested_lane"].as_str().unwrap().to_string(),
@@ -91,7 +93,8 @@ fn arbitrate_walks_the_ladder() {
 fn prefix_counts_shared_patterns() {
     check("overlap_verdict", |input| {
         let ratio_max = input["ratio_max"].as_f64().unwrap_or(RATIO_MAX);
-        let verdict = Prefix { ratio_max }.verdict(&tree(&input["requested_tree"]), &tree(&input["lease_tree"]));
+        let verdict = Prefix { ratio_max }
+            .verdict(&tree(&input["requested_tree"]), &tree(&input["lease_tree"]));
         json!({
             "verdict": verdict.token,
             "shared": verdict.shared,
@@ -103,12 +106,16 @@ fn prefix_counts_shared_patterns() {
 
 #[test]
 fn prefix_trees_are_disjoint() {
-    check("lane_trees_disjoint", |input| {
-        json!({"disjoint": prefixes_disjoint(&tree(&input["a"]), &tree(&input["b"]))})
-    });
+    check(
+        "lane_trees_disjoint",
+        |input| json!({"disjoint": prefixes_disjoint(&tree(&input["a"]), &tree(&input["b"]))}),
+    );
 }
 
 #[test]
 fn prefix_text_ends_at_the_first_star() {
-    check("norm_tree_prefix", |input| json!({"prefix": prefix_text(input["glob"].as_str().unwrap())}));
+    check(
+        "norm_tree_prefix",
+        |input| json!({"prefix": prefix_text(input["glob"].as_str().unwrap())}),
+    );
 }

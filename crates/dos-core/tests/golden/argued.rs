@@ -1,13 +1,51 @@
 //! The differences from the original that docs/COMPAT.md argues, each by the name it has there.
 
+use dos_core::lane::lease::fold;
 use serde_json::Value;
 
 /// The arguments that some vector of the function must need.
-pub fn arguments(_function: &str) -> &'static [&'static str] {
-    &[]
+pub fn arguments(function: &str) -> &'static [&'static str] {
+    match function {
+        "arbitrate" => &["declared-tree", "nameless-cluster"],
+        "arbitrate_ladder" => &["declared-tree"],
+        "compact" => &["seq-bound"],
+        "run_id" => &["run-id-time"],
+        _ => &[],
+    }
 }
 
 /// The argument for one difference, if there is one.
-pub fn argument(_function: &str, _input: &Value, _ours: &Value, _want: &Value) -> Option<&'static str> {
+pub fn argument(function: &str, input: &Value, ours: &Value, want: &Value) -> Option<&'static str> {
+    match function {
+        "arbitrate" | "arbitrate_ladder" => arbiter(input, ours, want),
+        // A sequence number beyond 64 bits is not believed, so that it cannot stop all writes.
+        "compact" => (want["entries"][0]["seq_watermark"].as_f64()? > 1e19).then_some("seq-bound"),
+        // A time that does not fit is an error, not an id that sorts before all others.
+        "run_id" => {
+            let late = input["ts_ms"].as_i64()? >= 1 << 45;
+            (late && ours["error"] == true).then_some("run-id-time")
+        }
+        _ => None,
+    }
+}
+
+fn arbiter(input: &Value, ours: &Value, want: &Value) -> Option<&'static str> {
+    let lane = input["requested_lane"].as_str()?;
+    let no_tree = input["requested_tree"].as_array()?.is_empty();
+    let declared = input["lanes"]["trees"].as_object()?.iter().any(|(name, tree)| {
+        fold(name) == fold(lane) && tree.as_array().is_some_and(|tree| !tree.is_empty())
+    });
+    // The arbiter itself fills in what the lane declares; the original leaves that to its callers.
+    if no_tree
+        && declared
+        && ours["lane"] == lane
+        && (want["tree"] == Value::Array(vec![]) || want["lane"] != lane)
+    {
+        return Some("declared-tree");
+    }
+    // Without a lane and without a tree there is nothing to hold: any free lane is picked.
+    if lane.is_empty() && no_tree && input["requested_kind"] == "cluster" {
+        return Some("nameless-cluster");
+    }
     None
 }

@@ -61,9 +61,10 @@ fn read_all_frames_lines() {
 
 #[test]
 fn append_line_has_canonical_bytes() {
-    check("append_line", |input| {
-        json!({"line": Record::from_object(input["entry"].as_object().unwrap().clone()).line()})
-    });
+    check(
+        "append_line",
+        |input| json!({"line": Record::from_object(input["entry"].as_object().unwrap().clone()).line()}),
+    );
 }
 
 fn text<'a>(input: &'a Value, name: &str) -> &'a str {
@@ -120,7 +121,8 @@ fn constructors_build_the_records() {
                     host: text(input, "new_host_id"),
                     token: None,
                 };
-                let record = entry::adopt(&lease, &to, text(input, "heartbeat_at"), reason.unwrap_or(""));
+                let record =
+                    entry::adopt(&lease, &to, text(input, "heartbeat_at"), reason.unwrap_or(""));
                 let mut object = record.object().clone();
                 // The original knows no start times; ours always writes them with a pid.
                 object.remove("pid_start");

@@ -28,11 +28,7 @@ pub fn vectors(name: &str) -> Vec<Vector> {
         .map(|(index, line)| {
             let mut vector: Value = serde_json::from_str(line).unwrap();
             assert_eq!(vector["fn"], name);
-            Vector {
-                line: index + 1,
-                input: vector["in"].take(),
-                output: vector["out"].take(),
-            }
+            Vector { line: index + 1, input: vector["in"].take(), output: vector["out"].take() }
         })
         .collect();
     assert!(!vectors.is_empty());
@@ -74,6 +70,14 @@ pub fn check(name: &str, answer: impl Fn(&Value) -> Value) {
         assert!(used.contains_key(argument), "{name}: no vector needs the argument {argument}");
     }
     println!("{name}: {total} vectors, argued: {used:?}");
+    if std::env::var_os("GOLDEN_ALL").is_some() {
+        for (vector, ours) in &unexplained {
+            println!(
+                "{name}:{}\n   in {}\n ours {ours}\n want {}",
+                vector.line, vector.input, vector.output
+            );
+        }
+    }
     if let Some((vector, ours)) = unexplained.first() {
         panic!(
             "{name}: {} of {total} differ; line {}:\n   in {}\n ours {ours}\n want {}",

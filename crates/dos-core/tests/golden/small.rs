@@ -31,11 +31,12 @@ fn run_ids_are_minted_and_read() {
             let millis = millis_of(input["text"].as_str().unwrap());
             return json!({"is_run_id": millis.is_some(), "ts_ms": millis});
         }
-        let minted = Timestamp::from_millis(input["ts_ms"].as_i64().unwrap()).ok().and_then(|now| {
-            let process = input["process"].as_str().unwrap();
-            let entropy = input["entropy"].as_u64().unwrap();
-            mint(process, input["parent"].as_str(), input["root"].as_str(), now, entropy).ok()
-        });
+        let minted =
+            Timestamp::from_millis(input["ts_ms"].as_i64().unwrap()).ok().and_then(|now| {
+                let process = input["process"].as_str().unwrap();
+                let entropy = input["entropy"].as_u64().unwrap();
+                mint(process, input["parent"].as_str(), input["root"].as_str(), now, entropy).ok()
+            });
         minted.map_or(json!({"error": true}), |run| run.to_json())
     });
 }

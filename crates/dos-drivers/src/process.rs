@@ -1,0 +1,69 @@
+//! The process table of this host: which process is meant, and does it still run.
+//!
+//! A process is told apart from a later one with the same number by its start time, and from one
+//! of another boot or another process namespace by a name for both.
+
+use std::fs;
+
+use dos_core::lane::lease::{Lease, ProcessId};
+use dos_core::lane::vitality::ProcessState;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
+/// The identity of a process that runs now; `None` when there is none, or the system does not say.
+pub fn identify(pid: u32) -> Option<ProcessId> {
+    let (start, ended) = stat(pid)?;
+    let boot = boot_name()?;
+    (!ended).then_some(ProcessId { pid, start, boot })
+}
+
+/// Is that process running on this host? `None` when it cannot be told.
+pub fn probe(process: &ProcessId) -> Option<ProcessState> {
+    let here = boot_name()?;
+    if here != process.boot {
+        // Another namespace of this boot says nothing; another boot has ended every process.
+        let boot_of = |name: &str| name.split('/').next().unwrap_or_default().to_string();
+        let rebooted = boot_of(&here) != boot_of(&process.boot);
+        return rebooted.then_some(ProcessState::Gone);
+    }
+    let pid = Pid::from_raw(i32::try_from(process.pid).ok()?)?;
+    if test_kill_process(pid) == Err(Errno::SRCH) {
+        return Some(ProcessState::Gone);
+    }
+    // It exists, but `/proc` may hide it from this user: then nothing is proven.
+    let (start, ended) = stat(process.pid)?;
+    Some(match ended || start != process.start {
+        true => ProcessState::Gone,
+        false => ProcessState::Running,
+    })
+}
+
+/// What the process table says of every process that one of these leases names on this host.
+pub fn evidence<'a>(
+    leases: impl Iterator<Item = &'a Lease>,
+    host: &str,
+) -> Vec<(ProcessId, ProcessState)> {
+    leases
+        .filter(|lease| lease.host() == Some(host))
+        .filter_map(Lease::named_process)
+        .filter_map(|process| probe(&process).map(|state| (process, state)))
+        .collect()
+}
+
+/// Start time in ticks since boot, and whether it has ended and only waits to be collected.
+fn stat(pid: u32) -> Option<(u64, bool)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, even a parenthesis.
+    let after_name = text.rsplit_once(')')?.1;
+    let mut fields = after_name.split_ascii_whitespace();
+    let state = fields.next()?;
+    let start = fields.nth(18)?.parse().ok()?;
+    Some((start, matches!(state, "Z" | "X")))
+}
+
+/// The boot and the process namespace that process numbers belong to.
+fn boot_name() -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{}/{}", boot.trim(), namespace.display()))
+}

@@ -1,0 +1,174 @@
+//! The lane desk: gathers the evidence, lets the core decide, makes the decision durable.
+//!
+//! Every verb, hook and driver asks here, so that they all see one and the same view of who is live.
+
+use std::time::Duration;
+
+use dos_core::journal::LiveSet;
+use dos_core::lane::decide::{Acquire, DecideError, live_leases};
+use dos_core::lane::vitality::lapses_at;
+use dos_core::lane::{
+    Admission, Command, Lease, Moment, Outcome, Policy, Refusal, Request, arbitrate, decide,
+};
+use dos_core::timestamp::OutOfRange;
+use dos_store::clock::{Clock, RealClock};
+use dos_store::disk::RealDisk;
+use dos_store::{Ledger, StoreError, Workspace};
+
+use crate::process;
+use crate::watch::Watch;
+
+/// How often a waiter looks at the process table: the death of a process changes no file.
+const PROCESS_POLL: Duration = Duration::from_millis(500);
+/// How often a waiter looks when the system gives it no watch.
+const BLIND_POLL: Duration = Duration::from_millis(50);
+
+/// A failure; nothing was acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum RefereeError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The command cannot be decided.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    /// The clock cannot be written down.
+    #[error(transparent)]
+    Clock(#[from] OutOfRange),
+}
+
+/// One workspace, its ledger and its policy.
+pub struct Referee<'a> {
+    workspace: &'a Workspace,
+    ledger: Ledger<RealDisk, RealClock>,
+}
+
+/// Who is live, at one moment.
+pub struct View {
+    /// The bare fold of the journal.
+    pub live: LiveSet,
+    /// The evidence it was judged by.
+    pub moment: Moment,
+}
+
+impl View {
+    /// The leases that count: those whose holder is not provably dead.
+    pub fn leases(&self) -> Vec<&Lease> {
+        live_leases(&self.live, &self.moment)
+    }
+}
+
+impl<'a> Referee<'a> {
+    /// The referee of a workspace.
+    pub fn new(workspace: &'a Workspace, clock: RealClock) -> Self {
+        Self { workspace, ledger: workspace.ledger(RealDisk, clock) }
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger<RealDisk, RealClock> {
+        &self.ledger
+    }
+
+    /// Who is live now. Writes nothing, locks nothing.
+    pub fn view(&self) -> Result<View, RefereeError> {
+        let live = self.ledger.read()?;
+        let moment = self.moment(&live)?;
+        Ok(View { live, moment })
+    }
+
+    /// What the answer to a request would be, against these leases or those that are live now.
+    pub fn arbitrate(
+        &self,
+        request: &Request,
+        instead: Option<&[Lease]>,
+        policy: &Policy,
+    ) -> Result<(Result<Admission, Refusal>, Moment), RefereeError> {
+        let view = match instead {
+            Some(_) => {
+                let live = LiveSet::default();
+                View { moment: self.moment(&live)?, live }
+            }
+            None => self.view()?,
+        };
+        let leases = match instead {
+            Some(leases) => leases.iter().collect(),
+            None => view.leases(),
+        };
+        Ok((arbitrate(request, &leases, policy, None), view.moment))
+    }
+
+    /// Decides a command and makes the decision durable.
+    pub fn act(&self, command: &Command, lock_wait: Duration) -> Result<Outcome, RefereeError> {
+        let policy = &self.workspace.config.policy;
+        self.workspace.prepare_write(&RealDisk, &self.workspace.lock)?;
+        self.workspace.prepare_write(&RealDisk, &self.workspace.journal)?;
+        self.ledger.transact(lock_wait, |live| {
+            let decision = decide(live, command, &self.moment(live)?, policy)?;
+            Ok((decision.entries, decision.outcome))
+        })
+    }
+
+    /// Asks for a lane until it is granted or `wait` has passed. While the answer is no, nothing
+    /// is locked; a REFUSE is recorded once, at the end.
+    pub fn acquire(
+        &self,
+        acquire: &Acquire,
+        wait: Option<Duration>,
+        lock_wait: Duration,
+    ) -> Result<Outcome, RefereeError> {
+        let clock = self.ledger.clock();
+        let deadline = clock.elapsed() + wait.unwrap_or_default();
+        let watch = wait.and_then(|_| Watch::on(&self.workspace.journal));
+        loop {
+            let left = deadline.saturating_sub(clock.elapsed());
+            let last = left.is_zero();
+            let until_change = match last {
+                true => None,
+                false => self.until_change(acquire)?,
+            };
+            match until_change {
+                Some(span) => {
+                    let span = span.min(left);
+                    match &watch {
+                        Some(watch) => watch.wait(span),
+                        None => clock.sleep(span.min(BLIND_POLL)),
+                    }
+                    continue;
+                }
+                None => {
+                    let attempt = Acquire {
+                        record_refusal: last && acquire.record_refusal,
+                        ..acquire.clone()
+                    };
+                    let outcome = self.act(&Command::Acquire(attempt), lock_wait)?;
+                    if last || !matches!(outcome, Outcome::Refused(_)) {
+                        return Ok(outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long nothing but the journal can change a refusal; `None` when the request would be
+    /// granted now.
+    fn until_change(&self, acquire: &Acquire) -> Result<Option<Duration>, RefereeError> {
+        let view = self.view()?;
+        let leases: Vec<&Lease> = view.leases().into_iter().chain(&acquire.elsewhere).collect();
+        let policy = &self.workspace.config.policy;
+        if arbitrate(&acquire.request, &leases, policy, None).is_ok() {
+            return Ok(None);
+        }
+        let lapse = leases.iter().filter_map(|lease| lapses_at(lease)).min();
+        let until_lapse = lapse.map_or(i64::MAX, |end| end.millis_since(view.moment.now));
+        let until_lapse = u64::try_from(until_lapse.max(0)).unwrap_or(0).saturating_add(1);
+        let names_process = leases.iter().any(|lease| lease.named_process().is_some());
+        let most = if names_process { PROCESS_POLL } else { Duration::from_secs(60) };
+        Ok(Some(Duration::from_millis(until_lapse).min(most)))
+    }
+
+    fn moment(&self, live: &LiveSet) -> Result<Moment, RefereeError> {
+        let host = self.workspace.host.clone();
+        let processes = process::evidence(live.leases(), &host);
+        Ok(Moment { now: self.ledger.clock().now()?, host, processes })
+    }
+}

@@ -1,0 +1,291 @@
+//! The file operations that the store uses, and what each of them promises after a crash.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::time::{Duration, UNIX_EPOCH};
+
+use camino::Utf8Path;
+use fd_lock::RwLock;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+/// Which file it is, whatever its name: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId(pub u64, pub u64);
+
+/// What is known of a file without reading it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stat {
+    /// Which file it is.
+    pub id: FileId,
+    /// Its length in bytes.
+    pub len: u64,
+    /// When it was last written, since the epoch.
+    pub modified: Duration,
+    /// Is it a folder?
+    pub is_dir: bool,
+}
+
+/// A disk. What a call has done survives a crash only once the matching `sync` has returned.
+pub trait Disk {
+    /// An open file.
+    type File: DiskFile;
+    /// A kernel lock; dropping it, or dying, frees it.
+    type Lock;
+
+    /// Opens a file for reading.
+    fn open_read(&self, path: &Utf8Path) -> io::Result<Self::File>;
+    /// Opens a file for reading and appending, and creates it when it is not there. Says whether
+    /// it was created: then its name survives a crash only after `sync_dir`.
+    fn open_append(&self, path: &Utf8Path) -> io::Result<(Self::File, bool)>;
+    /// Creates a file with this content; fails when the name is taken.
+    fn create_new(&self, path: &Utf8Path, content: &[u8]) -> io::Result<Self::File>;
+    /// Gives a file another name, over whatever had that name. At no time is the name free.
+    fn rename(&self, from: &Utf8Path, to: &Utf8Path) -> io::Result<()>;
+    /// Gives a file another name; fails with `AlreadyExists` when the name is taken.
+    fn rename_new(&self, from: &Utf8Path, to: &Utf8Path) -> io::Result<()>;
+    /// Swaps two names. At no time is one of them free.
+    fn exchange(&self, one: &Utf8Path, other: &Utf8Path) -> io::Result<()>;
+    /// Removes a name.
+    fn remove(&self, path: &Utf8Path) -> io::Result<()>;
+    /// Creates a folder and those above it; fine when it is there.
+    fn create_dir(&self, path: &Utf8Path) -> io::Result<()>;
+    /// Makes the names in a folder survive a crash.
+    fn sync_dir(&self, path: &Utf8Path) -> io::Result<()>;
+    /// Looks at a file; `None` when there is none.
+    fn stat(&self, path: &Utf8Path) -> io::Result<Option<Stat>>;
+    /// The names in a folder that are UTF-8.
+    fn names(&self, dir: &Utf8Path) -> io::Result<Vec<String>>;
+    /// Takes the kernel lock of a file, which is created when it is not there; `None` when
+    /// another process has it. The file must never be removed or renamed.
+    fn try_lock(&self, path: &Utf8Path) -> io::Result<Option<Self::Lock>>;
+    /// The name of the network file system that a folder is on; `None` for a local one.
+    fn network_file_system(&self, dir: &Utf8Path) -> io::Result<Option<&'static str>>;
+}
+
+/// An open file.
+pub trait DiskFile {
+    /// Reads at most `buffer` from `offset`; 0 at the end.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Appends with one write; returns how much was written.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Cuts the file to this length.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Makes the content, and everything appended before it, survive a crash.
+    fn sync(&self) -> io::Result<()>;
+    /// Looks at the file.
+    fn stat(&self) -> io::Result<Stat>;
+}
+
+/// The file system of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+/// An flock that lasts as long as the file stays open.
+pub struct KernelLock(
+    #[expect(dead_code, reason = "held for what happens when it is dropped")] RwLock<File>,
+);
+
+impl Disk for RealDisk {
+    type File = File;
+    type Lock = KernelLock;
+
+    fn open_read(&self, path: &Utf8Path) -> io::Result<File> {
+        let file = File::open(path)?;
+        match file.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(file),
+        }
+    }
+
+    fn open_append(&self, path: &Utf8Path) -> io::Result<(File, bool)> {
+        let existing = OpenOptions::new().read(true).append(true).open(path);
+        match existing {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other.map(|file| (file, false)),
+        }
+        let mut options = OpenOptions::new();
+        match options.read(true).append(true).create_new(true).mode(0o644).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let file = OpenOptions::new().read(true).append(true).open(path)?;
+                Ok((file, true))
+            }
+            other => other.map(|file| (file, true)),
+        }
+    }
+
+    fn create_new(&self, path: &Utf8Path, content: &[u8]) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create_new(true).mode(0o644).open(path)?;
+        file.write_all(content)?;
+        Ok(file)
+    }
+
+    fn rename(&self, from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn rename_new(&self, from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
+        let flags = RenameFlags::NOREPLACE;
+        match renameat_with(CWD, from.as_std_path(), CWD, to.as_std_path(), flags) {
+            // A file system without the flag: a hard link is as atomic and never replaces.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+                fs::hard_link(from, to)?;
+                fs::remove_file(from)
+            }
+            other => other.map_err(io::Error::from),
+        }
+    }
+
+    fn exchange(&self, one: &Utf8Path, other: &Utf8Path) -> io::Result<()> {
+        let flags = RenameFlags::EXCHANGE;
+        Ok(renameat_with(CWD, one.as_std_path(), CWD, other.as_std_path(), flags)?)
+    }
+
+    fn remove(&self, path: &Utf8Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn create_dir(&self, path: &Utf8Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn sync_dir(&self, path: &Utf8Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn stat(&self, path: &Utf8Path) -> io::Result<Option<Stat>> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(stat_of(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn names(&self, dir: &Utf8Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn try_lock(&self, path: &Utf8Path) -> io::Result<Option<KernelLock>> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).append(true).create(true).mode(0o644).open(path)?;
+        let ours = FileId::of(&file.metadata()?);
+        let mut lock = RwLock::new(file);
+        match lock.try_write() {
+            // The guard would unlock when dropped; the kernel unlocks when the file is closed.
+            Ok(guard) => std::mem::forget(guard),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        // Somebody may have removed the folder meanwhile: then this lock binds nobody.
+        let current = self.stat(path)?.map(|stat| stat.id);
+        Ok((current == Some(ours)).then_some(KernelLock(lock)))
+    }
+
+    fn network_file_system(&self, dir: &Utf8Path) -> io::Result<Option<&'static str>> {
+        network_name(dir)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn network_name(dir: &Utf8Path) -> io::Result<Option<&'static str>> {
+    let kind = rustix::fs::statfs(dir.as_std_path())?.f_type;
+    // The numbers are the kernel's (linux/magic.h).
+    Ok(match kind as u32 {
+        0x6969 => Some("nfs"),
+        0xFF53_4D42 => Some("cifs"),
+        0xFE53_4D42 => Some("smb2"),
+        0x517B => Some("smb"),
+        0x0102_1997 => Some("9p"),
+        0x00C3_6400 => Some("ceph"),
+        0x5346_414F | 0x6B41_4653 => Some("afs"),
+        0x0BD0_0BD0 => Some("lustre"),
+        _ => None,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn network_name(_: &Utf8Path) -> io::Result<Option<&'static str>> {
+    Ok(None)
+}
+
+impl DiskFile for File {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match FileExt::read_at(self, buffer, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat_of(&self.metadata()?))
+    }
+}
+
+impl FileId {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+}
+
+fn stat_of(metadata: &fs::Metadata) -> Stat {
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Stat {
+        id: FileId::of(metadata),
+        len: metadata.len(),
+        modified: modified.unwrap_or_default(),
+        is_dir: metadata.is_dir(),
+    }
+}
+
+/// Reads a small file whole; `None` when there is none. More than `most` bytes is an error.
+pub fn read_small<D: Disk>(disk: &D, path: &Utf8Path, most: usize) -> io::Result<Option<Vec<u8>>> {
+    let file = match disk.open_read(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut content = Vec::new();
+    let mut reader = Reader { file: &file, offset: 0 };
+    reader.by_ref().take(most as u64 + 1).read_to_end(&mut content)?;
+    match content.len() > most {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(Some(content)),
+    }
+}
+
+struct Reader<'a, F> {
+    file: &'a F,
+    offset: u64,
+}
+
+impl<F: DiskFile> Read for Reader<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(self.offset, buffer)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}

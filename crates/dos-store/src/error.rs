@@ -1,0 +1,137 @@
+//! What can go wrong in the store: what was attempted, on which file, and what to do.
+
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::limits;
+use dos_core::timestamp::OutOfRange;
+
+/// A failure of the store. Nothing was acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file operation failed.
+    #[error("failed to {action} {path}: {source}")]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On which file.
+        path: Utf8PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Something else stands where a folder or a file should be.
+    #[error("{path} should be a {wanted}, but something else is there")]
+    WrongKind {
+        /// Where.
+        path: Utf8PathBuf,
+        /// `folder` or `file`.
+        wanted: &'static str,
+    },
+    /// The workspace folder does not exist.
+    #[error("there is no workspace folder {path}")]
+    NoWorkspace {
+        /// The folder.
+        path: Utf8PathBuf,
+    },
+    /// A path that is no UTF-8.
+    #[error("the path {shown:?} is not UTF-8")]
+    NotUtf8 {
+        /// The path as far as it can be shown.
+        shown: String,
+    },
+    /// Only part of a record could be written; it was taken back.
+    #[error("only part of a record fitted into {path}; it was taken back")]
+    ShortWrite {
+        /// The log.
+        path: Utf8PathBuf,
+    },
+    /// Only part of a record could be written, and taking it back failed.
+    #[error(
+        "only part of a record fitted into {path}, and the rest could not be removed: {source}"
+    )]
+    TornWrite {
+        /// The log.
+        path: Utf8PathBuf,
+        /// Why it could not be removed.
+        source: io::Error,
+    },
+    /// A record beyond the bound.
+    #[error("a record of {bytes} bytes is too long for {path} (at most {most})", most = limits::LINE_BYTES_MAX)]
+    TooLong {
+        /// The log.
+        path: Utf8PathBuf,
+        /// The record's length.
+        bytes: usize,
+    },
+    /// Somebody else holds the lock.
+    #[error("the lock {path} is busy ({holder})")]
+    Busy {
+        /// The lock file.
+        path: Utf8PathBuf,
+        /// Who holds it, as far as it can be told.
+        holder: String,
+    },
+    /// The lock was taken from us while we held it; nothing was written.
+    #[error("the lock {path} was taken away by another program; nothing was written")]
+    LockLost {
+        /// The lock file.
+        path: Utf8PathBuf,
+    },
+    /// Locks do not work there.
+    #[error(
+        "{path} is on a network file system ({kind}), where a lock of one machine does not bind another"
+    )]
+    NetworkFileSystem {
+        /// Where.
+        path: Utf8PathBuf,
+        /// Which.
+        kind: &'static str,
+    },
+    /// The clock cannot be written down.
+    #[error(transparent)]
+    Clock(#[from] OutOfRange),
+    /// No randomness for a unique name.
+    #[error("the system gives no random bytes")]
+    NoEntropy,
+}
+
+impl StoreError {
+    pub(crate) fn io(action: &'static str, path: &Utf8Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Io { source, path, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    format!("nothing was written; make {path} writable for this user")
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "nothing was granted; free some space and run this again".to_string()
+                }
+                io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+                    format!("move away what is at {path}")
+                }
+                _ => "nothing was acknowledged; mend the cause and run this again".to_string(),
+            },
+            Self::WrongKind { path, .. } => format!("move away what is at {path}"),
+            Self::NoWorkspace { .. } => {
+                "pass --workspace DIR or set DISPATCH_WORKSPACE to a folder that exists".to_string()
+            }
+            Self::NotUtf8 { .. } => "use a folder whose path is UTF-8".to_string(),
+            Self::ShortWrite { .. } | Self::TornWrite { .. } => {
+                "nothing was granted; free some space, then see `dos journal verify`".to_string()
+            }
+            Self::TooLong { .. } => "use fewer or shorter patterns".to_string(),
+            Self::Busy { .. } | Self::LockLost { .. } => {
+                "run this again; `dos doctor` shows a lock that is stuck".to_string()
+            }
+            Self::NetworkFileSystem { .. } => {
+                "keep the workspace on a local disk, or point DISPATCH_LANE_JOURNAL_PATH at one"
+                    .to_string()
+            }
+            Self::Clock(_) | Self::NoEntropy => "mend the machine and run this again".to_string(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One decision, atomic and durable: lock, read the journal, decide, append, unlock, sync.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::journal::LiveSet;
+use dos_core::journal::entry::Record;
+use dos_core::journal::live_set::Compaction;
+
+use crate::clock::Clock;
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::lock::LaneMutex;
+use crate::log::{Log, RawLine};
+
+/// How long a writer waits for the mutex unless told otherwise.
+pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The lane journal and the mutex that orders its writers.
+#[derive(Clone, Debug)]
+pub struct Ledger<D, C> {
+    disk: D,
+    clock: C,
+    log: Log<D>,
+    lock: Utf8PathBuf,
+    host: String,
+}
+
+/// What a compaction did.
+#[derive(Clone, Copy, Debug)]
+pub struct Compacted {
+    /// Records and corrupt lines before.
+    pub entries_before: u64,
+    /// Records after.
+    pub entries_after: u64,
+    /// By how much the file shrank, in bytes.
+    pub bytes_reclaimed: u64,
+}
+
+impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
+    /// The ledger of the journal at `journal`, whose visible lock file is `lock`.
+    pub fn new(
+        disk: D,
+        clock: C,
+        journal: impl Into<Utf8PathBuf>,
+        lock: impl Into<Utf8PathBuf>,
+        host: impl Into<String>,
+    ) -> Self {
+        let log = Log::new(disk.clone(), journal);
+        Self { disk, clock, log, lock: lock.into(), host: host.into() }
+    }
+
+    /// The journal's log, for readers.
+    pub fn log(&self) -> &Log<D> {
+        &self.log
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// The visible lock file.
+    pub fn lock_path(&self) -> &Utf8Path {
+        &self.lock
+    }
+
+    /// The fold of the whole journal. Takes no lock and writes nothing.
+    pub fn read(&self) -> Result<LiveSet, StoreError> {
+        let mut live = LiveSet::default();
+        self.log.scan(0, |line| live.apply_line(line.bytes, line.complete))?;
+        Ok(live)
+    }
+
+    /// Runs `decide` on the fold and appends what it returns, with no other writer in between.
+    ///
+    /// When this returns success the records survive a crash; when it fails nothing is
+    /// acknowledged. Waits at most `wait` for the mutex, and never goes on without it.
+    pub fn transact<T, E: From<StoreError>>(
+        &self,
+        wait: Duration,
+        decide: impl FnOnce(&LiveSet) -> Result<(Vec<Record>, T), E>,
+    ) -> Result<T, E> {
+        let held = self.mutex().acquire(wait)?;
+        let (records, outcome) = match self.read().map_err(E::from).and_then(|live| decide(&live)) {
+            Ok(decided) => decided,
+            Err(error) => {
+                held.release()?;
+                return Err(error);
+            }
+        };
+        if records.is_empty() {
+            held.release()?;
+            return Ok(outcome);
+        }
+        if !held.is_ours()? {
+            return Err(StoreError::LockLost { path: self.lock.clone() }.into());
+        }
+        let lines: String = records.iter().map(Record::line).collect();
+        let appended = self.log.append(&lines);
+        held.release()?;
+        appended?.sync()?;
+        Ok(outcome)
+    }
+
+    /// Puts one CHECKPOINT, and a record for each corrupt line, in place of the whole journal.
+    pub fn compact(&self, wait: Duration) -> Result<Compacted, StoreError> {
+        let held = self.mutex().acquire(wait)?;
+        let compacted = self.compact_held(|| held.is_ours());
+        held.release()?;
+        compacted
+    }
+
+    fn compact_held(
+        &self,
+        still_ours: impl FnOnce() -> Result<bool, StoreError>,
+    ) -> Result<Compacted, StoreError> {
+        let mut compaction = Compaction::default();
+        let before = self.log.scan(0, |line: RawLine<'_>| {
+            compaction.feed(line.bytes, line.complete);
+        })?;
+        let entries_before = compaction.records_before();
+        if entries_before == 0 {
+            return Ok(Compacted { entries_before, entries_after: 0, bytes_reclaimed: 0 });
+        }
+        if !still_ours()? {
+            return Err(StoreError::LockLost { path: self.lock.clone() });
+        }
+        let records = compaction.records();
+        let content: String = records.iter().map(Record::line).collect();
+        self.log.replace(&content)?;
+        Ok(Compacted {
+            entries_before,
+            entries_after: records.len() as u64,
+            bytes_reclaimed: before.saturating_sub(content.len() as u64),
+        })
+    }
+
+    fn mutex(&self) -> LaneMutex<'_, D, C> {
+        LaneMutex::new(&self.disk, &self.clock, &self.lock, &self.host)
+    }
+}

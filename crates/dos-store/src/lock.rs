@@ -1,0 +1,360 @@
+//! The lane mutex: a kernel lock among our own processes, and the original's lock file for its.
+//!
+//! 1. An flock on a guard file that is never removed. The kernel frees it when its holder dies, so
+//!    that a crashed writer costs nothing. From here on exactly one of our processes goes on.
+//! 2. The visible lock file, put in place whole and only where the name is free. A leftover of ours
+//!    is proven dead by step 1 and replaced without the name ever being free. One of another
+//!    program is waited for; past its time to live it is swapped out, and what comes out is
+//!    compared with what was judged stale: anything else is swapped back.
+//! 3. Right before writing, the visible file must still be ours: if another program took it away,
+//!    nothing is written.
+
+use std::io;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::clock::Clock;
+use crate::disk::{Disk, DiskFile, FileId, Stat, read_small};
+use crate::error::StoreError;
+use crate::lock_body;
+
+/// After this long the visible lock of a program that died counts as stale, in milliseconds.
+pub const TTL_MILLIS: i64 = 300_000;
+/// Before a lock is this old, no clock of this machine can have judged it stale.
+const SURELY_FRESH_MILLIS: i64 = TTL_MILLIS - 60_000;
+/// After swapping out a stale lock: time for a slow stealer to show itself.
+const SETTLE: Duration = Duration::from_millis(100);
+/// A lock file is a few short lines.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+const POLL_MIN_MICROS: u64 = 200;
+const POLL_MAX_MICROS: u64 = 3000;
+
+/// The lane mutex of one journal.
+pub struct LaneMutex<'a, D, C> {
+    disk: &'a D,
+    clock: &'a C,
+    visible: &'a Utf8Path,
+    host: &'a str,
+}
+
+/// The mutex, held.
+pub struct Held<'a, D: Disk, C> {
+    mutex: LaneMutex<'a, D, C>,
+    /// Dropping it is what lets the next of our processes go on.
+    #[expect(dead_code, reason = "held for what happens when it is dropped")]
+    kernel: D::Lock,
+    installed: FileId,
+    since: Duration,
+}
+
+/// Who has the visible lock file.
+enum Visible {
+    Free,
+    /// One of our processes, which is dead: we have the kernel lock.
+    Ours {
+        nonce: String,
+        age: Option<i64>,
+    },
+    /// Another program, or nobody who says so.
+    Foreign {
+        stale: bool,
+        stat: Stat,
+        content: Vec<u8>,
+    },
+}
+
+impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
+    /// The mutex whose visible lock file is `visible`. The guard stands beside it.
+    pub fn new(disk: &'a D, clock: &'a C, visible: &'a Utf8Path, host: &'a str) -> Self {
+        Self { disk, clock, visible, host }
+    }
+
+    /// The guard file of a visible lock file.
+    pub fn guard_path(visible: &Utf8Path) -> Utf8PathBuf {
+        Utf8PathBuf::from(format!("{visible}.guard"))
+    }
+
+    /// Takes the mutex, waiting at most `wait`. Its folder must be there.
+    pub fn acquire(self, wait: Duration) -> Result<Held<'a, D, C>, StoreError> {
+        let folder = self.folder();
+        let network = self.disk.network_file_system(folder);
+        if let Some(kind) = network.map_err(StoreError::io("look at", folder))? {
+            return Err(StoreError::NetworkFileSystem { path: folder.to_owned(), kind });
+        }
+        let deadline = self.clock.elapsed() + wait;
+        let kernel = self.kernel_lock(deadline)?;
+        let nonce = nonce()?;
+        let draft = self.draft_path(&nonce);
+        self.sweep_drafts(folder)?;
+        let installed = match self.install(&nonce, &draft, deadline) {
+            Ok(installed) => installed,
+            Err(error) => {
+                let _ = self.disk.remove(&draft);
+                return Err(error);
+            }
+        };
+        let since = self.clock.elapsed();
+        let held = Held { mutex: self, kernel, installed, since };
+        if held.is_ours()? && !held.mutex.steal_in_flight()? {
+            return Ok(held);
+        }
+        // Somebody displaced a live lock of another program at this moment: step back.
+        let Held { mutex, kernel, .. } = held;
+        drop(kernel);
+        mutex.after_step_back(installed, deadline)
+    }
+
+    fn after_step_back(
+        self,
+        installed: FileId,
+        deadline: Duration,
+    ) -> Result<Held<'a, D, C>, StoreError> {
+        if self.stat(self.visible)?.is_some_and(|stat| stat.id == installed) {
+            let _ = self.disk.remove(self.visible);
+        }
+        self.pause(deadline)?;
+        let rest = deadline.saturating_sub(self.clock.elapsed());
+        self.acquire(rest)
+    }
+
+    fn kernel_lock(&self, deadline: Duration) -> Result<D::Lock, StoreError> {
+        let guard = Self::guard_path(self.visible);
+        loop {
+            match self.disk.try_lock(&guard).map_err(StoreError::io("lock", &guard))? {
+                Some(lock) => return Ok(lock),
+                None => self.pause(deadline)?,
+            }
+        }
+    }
+
+    /// Waits a short, uneven while, or says who is in the way once the deadline has passed.
+    fn pause(&self, deadline: Duration) -> Result<(), StoreError> {
+        if self.clock.elapsed() >= deadline {
+            return Err(StoreError::Busy { path: self.visible.to_owned(), holder: self.who() });
+        }
+        let spread =
+            u64::from(self.clock.elapsed().subsec_nanos()) % (POLL_MAX_MICROS - POLL_MIN_MICROS);
+        self.clock.sleep(Duration::from_micros(POLL_MIN_MICROS + spread));
+        Ok(())
+    }
+
+    fn who(&self) -> String {
+        match read_small(self.disk, self.visible, BODY_BYTES_MAX) {
+            Ok(Some(content)) => {
+                let fields = lock_body::parse(&String::from_utf8_lossy(&content));
+                match fields.get("owner").filter(|owner| !owner.is_empty()) {
+                    Some(owner) => format!("held by {owner}"),
+                    None => "held by a program that does not name itself".to_string(),
+                }
+            }
+            _ => "held by another process".to_string(),
+        }
+    }
+
+    /// Puts our lock file in place; returns which file it is.
+    fn install(
+        &self,
+        nonce: &str,
+        draft: &Utf8Path,
+        deadline: Duration,
+    ) -> Result<FileId, StoreError> {
+        let failed = StoreError::io("create", self.visible);
+        let mine = self.write_draft(nonce, draft)?;
+        match self.disk.rename_new(draft, self.visible) {
+            Ok(()) => return Ok(mine),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+        loop {
+            match self.classify()? {
+                Visible::Free => match self.disk.rename_new(draft, self.visible) {
+                    Ok(()) => return Ok(mine),
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(error) => return Err(StoreError::io("create", self.visible)(error)),
+                },
+                Visible::Ours { nonce, age } => {
+                    if self.swapped_back(&nonce)? {
+                        continue;
+                    }
+                    let fresh = age.is_some_and(|age| (0..SURELY_FRESH_MILLIS).contains(&age));
+                    self.disk
+                        .rename(draft, self.visible)
+                        .map_err(StoreError::io("replace", self.visible))?;
+                    if !fresh {
+                        // The original may be stealing the same leftover at this moment.
+                        self.clock.sleep(SETTLE);
+                    }
+                    return Ok(mine);
+                }
+                Visible::Foreign { stale: false, .. } => self.pause(deadline)?,
+                Visible::Foreign { stale: true, stat, content } => {
+                    if self.swap_out(draft, stat.id, &content)? {
+                        self.clock.sleep(SETTLE);
+                        return Ok(mine);
+                    }
+                }
+            }
+        }
+    }
+
+    fn write_draft(&self, nonce: &str, draft: &Utf8Path) -> Result<FileId, StoreError> {
+        let owner = format!("dos/{}/{}/{nonce}", one_line(self.host), std::process::id());
+        let more = [("guard", "1"), ("nonce", nonce)];
+        let body = lock_body::render(&owner, self.clock.now()?, &more);
+        let file = self
+            .disk
+            .create_new(draft, body.as_bytes())
+            .map_err(StoreError::io("create", draft))?;
+        Ok(file.stat().map_err(StoreError::io("look at", draft))?.id)
+    }
+
+    fn classify(&self) -> Result<Visible, StoreError> {
+        let failed = || StoreError::io("read", self.visible);
+        let Some(stat) = self.stat(self.visible)? else {
+            return Ok(Visible::Free);
+        };
+        let Some(content) = read_small(self.disk, self.visible, BODY_BYTES_MAX).map_err(failed())?
+        else {
+            return Ok(Visible::Free);
+        };
+        let fields = lock_body::parse(&String::from_utf8_lossy(&content));
+        let now = self.clock.now()?;
+        let age = lock_body::age_millis(&fields, now);
+        let owner = fields.get("owner").cloned().unwrap_or_default();
+        if owner.starts_with("dos/") && fields.contains_key("guard") {
+            let nonce = fields.get("nonce").cloned().unwrap_or_default();
+            return Ok(Visible::Ours { nonce, age });
+        }
+        // A file that does not say since when: its own time has to do.
+        let written = i64::try_from(stat.modified.as_millis()).unwrap_or(i64::MAX);
+        let age = age.unwrap_or_else(|| now.millis().saturating_sub(written));
+        let stale = age >= TTL_MILLIS;
+        Ok(Visible::Foreign { stale, stat, content })
+    }
+
+    /// One of ours that died while swapping left behind, under its draft's name, what it took out.
+    /// If that is another program's live lock, it goes back.
+    fn swapped_back(&self, nonce: &str) -> Result<bool, StoreError> {
+        let taken_out = self.draft_path(nonce);
+        let clean = !nonce.is_empty() && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !clean || self.stat(&taken_out)?.is_none() {
+            return Ok(false);
+        }
+        let other = LaneMutex { visible: &taken_out, ..*self };
+        let live = matches!(other.classify()?, Visible::Foreign { stale: false, .. });
+        if live {
+            self.disk
+                .exchange(&taken_out, self.visible)
+                .map_err(StoreError::io("restore", self.visible))?;
+        }
+        self.disk.remove(&taken_out).map_err(StoreError::io("remove", &taken_out))?;
+        Ok(live)
+    }
+
+    /// Swaps our draft with the lock judged stale; swaps back when something else came out.
+    fn swap_out(
+        &self,
+        draft: &Utf8Path,
+        judged: FileId,
+        content: &[u8],
+    ) -> Result<bool, StoreError> {
+        let failed = || StoreError::io("replace", self.visible);
+        match self.disk.exchange(draft, self.visible) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(failed()(error)),
+        }
+        let came_out = self.stat(draft)?.map(|stat| stat.id);
+        let same = came_out == Some(judged)
+            && read_small(self.disk, draft, BODY_BYTES_MAX).map_err(failed())?.as_deref()
+                == Some(content);
+        match same {
+            true => self.disk.remove(draft).map_err(failed())?,
+            false => self.disk.exchange(draft, self.visible).map_err(failed())?,
+        }
+        Ok(same)
+    }
+
+    /// The original moves a lock aside before it looks at it. A live lock that is aside at this
+    /// moment has a holder, although its name was free.
+    fn steal_in_flight(&self) -> Result<bool, StoreError> {
+        let prefix = format!(".{}.steal.", self.visible.file_name().unwrap_or_default());
+        let folder = self.folder();
+        for name in self.disk.names(folder).map_err(StoreError::io("read", folder))? {
+            if !name.starts_with(&prefix) {
+                continue;
+            }
+            let aside = folder.join(&name);
+            let other = LaneMutex { visible: &aside, ..*self };
+            if matches!(other.classify()?, Visible::Foreign { stale: false, .. }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Drafts of processes that died: we have the kernel lock, so that nobody else has one in use.
+    /// The one that a visible leftover of ours names is looked at before it goes.
+    fn sweep_drafts(&self, folder: &Utf8Path) -> Result<(), StoreError> {
+        let prefix = format!("{}.t.", self.visible.file_name().unwrap_or_default());
+        let names = self.disk.names(folder).map_err(StoreError::io("read", folder))?;
+        let drafts: Vec<String> =
+            names.into_iter().filter(|name| name.starts_with(&prefix)).collect();
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        if let Visible::Ours { nonce, .. } = self.classify()? {
+            self.swapped_back(&nonce)?;
+        }
+        for name in drafts {
+            let _ = self.disk.remove(&folder.join(name));
+        }
+        Ok(())
+    }
+
+    fn draft_path(&self, nonce: &str) -> Utf8PathBuf {
+        Utf8PathBuf::from(format!("{}.t.{nonce}", self.visible))
+    }
+
+    fn folder(&self) -> &'a Utf8Path {
+        match self.visible.parent() {
+            Some(folder) if !folder.as_str().is_empty() => folder,
+            _ => Utf8Path::new("."),
+        }
+    }
+
+    fn stat(&self, path: &Utf8Path) -> Result<Option<Stat>, StoreError> {
+        self.disk.stat(path).map_err(StoreError::io("look at", path))
+    }
+}
+
+impl<D: Disk, C: Clock> Held<'_, D, C> {
+    /// Is the visible file still ours? To be asked right before writing: a process that was
+    /// stopped for long may wake up without its lock.
+    pub fn is_ours(&self) -> Result<bool, StoreError> {
+        let slept = self.mutex.clock.elapsed().saturating_sub(self.since).as_millis();
+        let fresh = slept < (TTL_MILLIS / 2) as u128;
+        let stat = self.mutex.stat(self.mutex.visible)?;
+        Ok(fresh && stat.is_some_and(|stat| stat.id == self.installed))
+    }
+
+    /// Lets the mutex go. A visible file that is no longer ours is left alone.
+    pub fn release(self) -> Result<(), StoreError> {
+        if self.is_ours()? {
+            let visible = self.mutex.visible;
+            self.mutex.disk.remove(visible).map_err(StoreError::io("remove", visible))?;
+        }
+        Ok(())
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || c == '/' { '_' } else { c }).collect()
+}
+
+/// Sixteen hex digits that no other lock has.
+fn nonce() -> Result<String, StoreError> {
+    let bits = getrandom::u64().map_err(|_| StoreError::NoEntropy)?;
+    Ok(format!("{bits:016x}"))
+}

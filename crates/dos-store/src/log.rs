@@ -1,0 +1,201 @@
+//! One durable, append-only file of JSON lines.
+//!
+//! A reader takes no lock. A writer holds the lock of whoever owns the log, appends all its lines
+//! with one write, lets the lock go, and syncs: the order is fixed under the lock, a sync covers
+//! all earlier bytes, and nothing is acknowledged before one's own sync has returned.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::limits;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::StoreError;
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A log file.
+#[derive(Clone, Debug)]
+pub struct Log<D> {
+    disk: D,
+    path: Utf8PathBuf,
+}
+
+/// One line of a log, without its newline.
+#[derive(Clone, Copy, Debug)]
+pub struct RawLine<'a> {
+    /// Its number, from zero.
+    pub number: u64,
+    /// Where it begins, in bytes from the start of the file.
+    pub offset: u64,
+    /// Its bytes. Of a line beyond the bound, only so many as exceed the bound by one.
+    pub bytes: &'a [u8],
+    /// Does it end in a newline? Only the last line may not.
+    pub complete: bool,
+}
+
+/// Lines that were appended and are not yet durable.
+#[must_use = "nothing is acknowledged before `sync`"]
+pub struct Unsynced<D: Disk> {
+    file: D::File,
+    path: Utf8PathBuf,
+}
+
+impl<D: Disk + Clone> Log<D> {
+    /// The log at this path; it need not exist.
+    pub fn new(disk: D, path: impl Into<Utf8PathBuf>) -> Self {
+        Self { disk, path: path.into() }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// Calls `each` for every line from byte `from` on, in order. `from` is the start of a line.
+    /// Memory does not grow with the log. Returns the length read; a missing log is empty.
+    pub fn scan(&self, from: u64, mut each: impl FnMut(RawLine<'_>)) -> Result<u64, StoreError> {
+        let file = match self.disk.open_read(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(StoreError::io("read", &self.path)(error)),
+        };
+        let mut buffer = vec![0; CHUNK_BYTES];
+        // `buffer[..filled]` holds the start of a line that has no newline yet.
+        let (mut filled, mut offset, mut number) = (0, from, 0);
+        loop {
+            let position = offset + filled as u64;
+            let space = buffer.get_mut(filled..).unwrap_or_default();
+            let count =
+                file.read_at(position, space).map_err(StoreError::io("read", &self.path))?;
+            if count == 0 {
+                break;
+            }
+            let searched = filled;
+            filled += count;
+            let mut start = 0;
+            let window = buffer.get(..filled).unwrap_or_default();
+            for end in memchr::memchr_iter(b'\n', window.get(searched..).unwrap_or_default()) {
+                let end = end + searched;
+                let bytes = window.get(start..end).unwrap_or_default();
+                each(RawLine { number, offset: offset + start as u64, bytes, complete: true });
+                number += 1;
+                start = end + 1;
+            }
+            buffer.copy_within(start..filled, 0);
+            offset += start as u64;
+            filled -= start;
+            if filled > limits::LINE_BYTES_MAX {
+                offset =
+                    self.skip_long_line(&file, offset, &mut buffer, filled, |bytes, complete| {
+                        each(RawLine { number, offset, bytes, complete });
+                    })?;
+                number += 1;
+                filled = 0;
+            } else if filled == buffer.len() {
+                buffer.resize(buffer.len() * 2, 0);
+            }
+        }
+        if filled > 0 {
+            let bytes = buffer.get(..filled).unwrap_or_default();
+            each(RawLine { number, offset, bytes, complete: false });
+        }
+        Ok(offset + filled as u64)
+    }
+
+    /// Passes over the rest of a line that is too long to keep; returns where the next one begins.
+    fn skip_long_line(
+        &self,
+        file: &D::File,
+        offset: u64,
+        buffer: &mut [u8],
+        filled: usize,
+        mut each: impl FnMut(&[u8], bool),
+    ) -> Result<u64, StoreError> {
+        let (kept, space) = buffer.split_at_mut(limits::LINE_BYTES_MAX + 1);
+        let mut scratch = vec![0; CHUNK_BYTES];
+        let space = if space.is_empty() { scratch.as_mut_slice() } else { space };
+        let mut position = offset + filled as u64;
+        loop {
+            let count =
+                file.read_at(position, space).map_err(StoreError::io("read", &self.path))?;
+            let newline = memchr::memchr(b'\n', space.get(..count).unwrap_or_default());
+            if let Some(newline) = newline {
+                each(kept, true);
+                return Ok(position + newline as u64 + 1);
+            }
+            position += count as u64;
+            if count == 0 {
+                each(kept, false);
+                return Ok(position);
+            }
+        }
+    }
+
+    /// Appends lines, each with its newline, with one write. The caller holds the log's lock and
+    /// calls [`Unsynced::sync`] after letting it go.
+    ///
+    /// A last line that lacks its newline is closed in the same write: if it is a record it stays
+    /// one, and if it is not it stays evidence. When only part could be written it is taken back.
+    pub fn append(&self, lines: &str) -> Result<Unsynced<D>, StoreError> {
+        let failed = |action| StoreError::io(action, &self.path);
+        if let Some(long) = lines.lines().find(|line| line.len() > limits::LINE_BYTES_MAX) {
+            return Err(StoreError::TooLong { path: self.path.clone(), bytes: long.len() });
+        }
+        let (mut file, created) = self.disk.open_append(&self.path).map_err(failed("open"))?;
+        if created {
+            // Before the first byte: a log with content has a name that survives a crash.
+            let dir = self.path.parent().unwrap_or(Utf8Path::new("."));
+            self.disk.sync_dir(dir).map_err(failed("make durable the folder of"))?;
+        }
+        let before = file.stat().map_err(failed("look at"))?.len;
+        let mut last = [b'\n'];
+        if let Some(offset) = before.checked_sub(1) {
+            file.read_at(offset, &mut last).map_err(failed("read"))?;
+        }
+        let closing = if last == *b"\n" { "" } else { "\n" };
+        let bytes = [closing.as_bytes(), lines.as_bytes()].concat();
+        let written = file.append(&bytes);
+        if written.as_ref().is_ok_and(|count| *count == bytes.len()) {
+            return Ok(Unsynced { file, path: self.path.clone() });
+        }
+        let taken_back = file.truncate(before).and_then(|()| file.sync());
+        match (written, taken_back) {
+            (_, Err(source)) => Err(StoreError::TornWrite { path: self.path.clone(), source }),
+            (Ok(_), Ok(())) => Err(StoreError::ShortWrite { path: self.path.clone() }),
+            (Err(error), Ok(())) => Err(failed("append to")(error)),
+        }
+    }
+
+    /// Puts a new content in place of the old one: after a crash there is one or the other, whole.
+    /// The caller holds the log's lock.
+    pub fn replace(&self, content: &str) -> Result<(), StoreError> {
+        let failed = |action| StoreError::io(action, &self.path);
+        let temporary = Utf8PathBuf::from(format!("{}.compact.tmp", self.path));
+        // Only a writer that died under this lock can have left one.
+        match self.disk.remove(&temporary) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::io("remove", &temporary)(error));
+            }
+            _ => {}
+        }
+        let written = self
+            .disk
+            .create_new(&temporary, content.as_bytes())
+            .and_then(|file| file.sync())
+            .and_then(|()| self.disk.rename(&temporary, &self.path));
+        if let Err(error) = written {
+            let _ = self.disk.remove(&temporary);
+            return Err(failed("replace")(error));
+        }
+        let dir = self.path.parent().unwrap_or(Utf8Path::new("."));
+        self.disk.sync_dir(dir).map_err(failed("make durable the folder of"))
+    }
+}
+
+impl<D: Disk> Unsynced<D> {
+    /// Makes the lines survive a crash. Only now may they be acknowledged. When this fails it is
+    /// not known whether they will be there, and trying again would prove nothing.
+    pub fn sync(self) -> Result<(), StoreError> {
+        self.file.sync().map_err(StoreError::io("make durable", &self.path))
+    }
+}

@@ -1,0 +1,164 @@
+//! A workspace: its folder, its `dos.toml`, the places of its files, its host name.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::config::Config;
+
+use crate::clock::Clock;
+use crate::disk::{Disk, read_small};
+use crate::error::StoreError;
+use crate::ledger::Ledger;
+
+/// A `dos.toml` is written by people.
+const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
+const IGNORE_NOTE: &str = "\
+# State of `dos`: what it needs to referee this workspace, nothing for the history of the repository.
+# It may be deleted while no agent is at work.
+*
+!.gitignore
+";
+
+/// What the environment says. A variable that is empty counts as not set.
+pub trait Environment {
+    /// The value of a variable.
+    fn variable(&self, name: &str) -> Option<String>;
+}
+
+/// A workspace that was found.
+pub struct Workspace {
+    /// The folder, absolute and without symbolic links.
+    pub root: Utf8PathBuf,
+    /// What `dos.toml` declares.
+    pub config: Config,
+    /// Where the journal is.
+    pub journal: Utf8PathBuf,
+    /// Where the visible lock file of the journal is.
+    pub lock: Utf8PathBuf,
+    /// Where the archive lock is.
+    pub archive_lock: Utf8PathBuf,
+    /// The name that this host goes by in leases.
+    pub host: String,
+}
+
+impl Workspace {
+    /// Finds the workspace: `given`, else `DISPATCH_WORKSPACE`, else the current folder. Reads its
+    /// `dos.toml`. Writes nothing.
+    pub fn open<D: Disk>(
+        disk: &D,
+        environment: &impl Environment,
+        given: Option<&Utf8Path>,
+        current: &Utf8Path,
+    ) -> Result<Self, StoreError> {
+        let from_environment = set(environment, &["DISPATCH_WORKSPACE"]).map(Utf8PathBuf::from);
+        let named = given.map(Utf8Path::to_owned).or(from_environment);
+        let path = current.join(named.unwrap_or_default());
+        let root = path.canonicalize_utf8().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => StoreError::NoWorkspace { path: path.clone() },
+            std::io::ErrorKind::InvalidData => StoreError::NotUtf8 { shown: path.to_string() },
+            _ => StoreError::io("open", &path)(error),
+        })?;
+        if !root.is_dir() {
+            return Err(StoreError::WrongKind { path: root, wanted: "folder" });
+        }
+        let config = read_config(disk, &root.join("dos.toml"))?;
+        let layout = |name: &str, usual: &str| match config.paths.get(name) {
+            Some(path) => root.join(path),
+            None => root.join(usual),
+        };
+        let journal_variables = ["DISPATCH_LANE_JOURNAL_PATH", "JOB_LANE_JOURNAL_PATH"];
+        let journal = match set(environment, &journal_variables) {
+            Some(path) => current.join(path),
+            None => layout("lane_journal", ".dos/lane-journal.jsonl"),
+        };
+        let lock = match set(environment, &["DISPATCH_LANE_LEASE_LOCK_PATH"]) {
+            Some(path) => current.join(path),
+            None => journal.with_file_name(".lane-lease.lock"),
+        };
+        let archive_lock = match set(environment, &["DISPATCH_ARCHIVE_LOCK_PATH"]) {
+            Some(path) => current.join(path),
+            None => layout("archive_lock", ".dos/leases/.archive.lock"),
+        };
+        let host = set(environment, &["DISPATCH_HOST_ID"]).unwrap_or_else(host_name);
+        Ok(Self { root, config, journal, lock, archive_lock, host })
+    }
+
+    /// The folder of everything that `dos` writes by default.
+    pub fn dot_dos(&self) -> Utf8PathBuf {
+        self.root.join(".dos")
+    }
+
+    /// The ledger over this workspace's journal.
+    pub fn ledger<D: Disk + Clone, C: Clock>(&self, disk: D, clock: C) -> Ledger<D, C> {
+        Ledger::new(disk, clock, &self.journal, &self.lock, &self.host)
+    }
+
+    /// Makes the folders that a write needs. Returns whether `.dos` was created by this call, so
+    /// that one of any number of processes can say so.
+    pub fn prepare_write<D: Disk>(&self, disk: &D, file: &Utf8Path) -> Result<bool, StoreError> {
+        let dot_dos = self.dot_dos();
+        let folder = file.parent().unwrap_or(&self.root);
+        let mut created = false;
+        if folder.starts_with(&dot_dos) {
+            let ignore = dot_dos.join(".gitignore");
+            let there = disk.stat(&ignore).unwrap_or_default().is_some();
+            if !there {
+                make_folder(disk, &dot_dos)?;
+                created = put_ignore_file(disk, &ignore)?;
+            }
+        }
+        if disk.stat(folder).ok().flatten().is_none_or(|stat| !stat.is_dir) {
+            make_folder(disk, folder)?;
+        }
+        Ok(created)
+    }
+}
+
+fn set(environment: &impl Environment, names: &[&str]) -> Option<String> {
+    names.iter().filter_map(|name| environment.variable(name)).find(|value| !value.is_empty())
+}
+
+fn read_config<D: Disk>(disk: &D, path: &Utf8Path) -> Result<Config, StoreError> {
+    match read_small(disk, path, CONFIG_BYTES_MAX) {
+        Ok(None) => Ok(Config::undeclared()),
+        Ok(Some(bytes)) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Config::parse(&text)),
+            Err(_) => Err(StoreError::io("read", path)(std::io::Error::other("it is not UTF-8"))),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
+            Err(StoreError::WrongKind { path: path.to_owned(), wanted: "file" })
+        }
+        Err(error) => Err(StoreError::io("read", path)(error)),
+    }
+}
+
+fn make_folder<D: Disk>(disk: &D, folder: &Utf8Path) -> Result<(), StoreError> {
+    disk.create_dir(folder).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotADirectory => {
+            StoreError::WrongKind { path: folder.to_owned(), wanted: "folder" }
+        }
+        _ => StoreError::io("create", folder)(error),
+    })?;
+    // The folder's own name has to survive a crash, or all that is in it does not.
+    let above = folder.parent().unwrap_or(Utf8Path::new("/"));
+    disk.sync_dir(above).map_err(StoreError::io("make durable", above))
+}
+
+/// Creates the file whole, or leaves the one that another process created meanwhile.
+fn put_ignore_file<D: Disk>(disk: &D, path: &Utf8Path) -> Result<bool, StoreError> {
+    let draft = Utf8PathBuf::from(format!("{path}.t.{}", std::process::id()));
+    let _ = disk.remove(&draft);
+    disk.create_new(&draft, IGNORE_NOTE.as_bytes()).map_err(StoreError::io("create", path))?;
+    match disk.rename_new(&draft, path) {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            let _ = disk.remove(&draft);
+            match error.kind() {
+                std::io::ErrorKind::AlreadyExists => Ok(false),
+                _ => Err(StoreError::io("create", path)(error)),
+            }
+        }
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
