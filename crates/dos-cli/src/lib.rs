@@ -1,1 +1,40 @@
-//! Placeholder.
+//! The `dos` binary as a library: parse, gather, call, print, exit. No rule lives here.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod context;
+mod exit;
+mod output;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::exit::Exit;
+
+/// Runs the command line of this process and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { Exit::Contract } else { Exit::Yes };
+            // A closed pipe changes no answer.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let answered = Context::gather(&cli).and_then(|context| cli.verb.run(&context));
+    match answered {
+        Ok(exit) => exit.into(),
+        Err(error) => output::failure(&error).into(),
+    }
+}
+
+/// The command line, for completions, manual pages and tests.
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}

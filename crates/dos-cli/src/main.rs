@@ -1,2 +1,5 @@
-//! dos
-fn main() {}
+//! The `dos` binary.
+
+fn main() -> std::process::ExitCode {
+    dos_cli::main()
+}

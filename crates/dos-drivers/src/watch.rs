@@ -4,28 +4,26 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 
 /// Watches the folder of one file, so that a file that is created or replaced is seen as well.
 pub struct Watch {
     events: OwnedFd,
-    file_name: String,
 }
 
 impl Watch {
     /// A watch that sees every change from now on; `None` when the folder is not there yet, or
     /// the system gives no more watches.
     pub fn on(file: &Utf8Path) -> Option<Self> {
-        let folder: Utf8PathBuf = file.parent()?.to_owned();
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
         let events = inotify::init(flags).ok()?;
         let wanted = inotify::WatchFlags::MODIFY
             | inotify::WatchFlags::CREATE
             | inotify::WatchFlags::MOVED_TO;
-        inotify::add_watch(&events, folder.as_std_path(), wanted).ok()?;
-        Some(Self { events, file_name: file.file_name()?.to_string() })
+        inotify::add_watch(&events, file.parent()?.as_std_path(), wanted).ok()?;
+        Some(Self { events })
     }
 
     /// Returns when the file has changed, or after `span`. May return early for no reason.

@@ -11,10 +11,10 @@ use dos_core::timestamp::Timestamp;
 use crate::clock::Clock;
 use crate::disk::{Disk, read_small};
 use crate::error::StoreError;
+use crate::lock::kernel_lock;
 use crate::lock_body;
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
-const POLL: Duration = Duration::from_millis(2);
 const GUARD_WAIT: Duration = Duration::from_secs(10);
 
 /// The lock file of a workspace.
@@ -104,18 +104,7 @@ impl<'a, D: Disk, C: Clock> ArchiveLock<'a, D, C> {
     }
 
     fn guarded<T>(&self, act: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let guard = Utf8PathBuf::from(format!("{}.guard", self.path));
-        let deadline = self.clock.elapsed() + GUARD_WAIT;
-        let _held = loop {
-            match self.disk.try_lock(&guard).map_err(StoreError::io("lock", &guard))? {
-                Some(lock) => break lock,
-                None if self.clock.elapsed() >= deadline => {
-                    let holder = "another process is changing it".to_string();
-                    return Err(StoreError::Busy { path: self.path.to_owned(), holder });
-                }
-                None => self.clock.sleep(POLL),
-            }
-        };
+        let _held = kernel_lock(self.disk, self.clock, self.path, GUARD_WAIT)?;
         act()
     }
 

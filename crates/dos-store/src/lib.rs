@@ -8,6 +8,7 @@
 
 pub mod archive_lock;
 pub mod clock;
+pub mod decisions;
 pub mod disk;
 pub mod error;
 pub mod ledger;

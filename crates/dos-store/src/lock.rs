@@ -30,6 +30,39 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const POLL_MIN_MICROS: u64 = 200;
 const POLL_MAX_MICROS: u64 = 3000;
 
+/// Takes the kernel lock on the guard of `file`, waiting at most `wait`. It orders our own processes
+/// alone; dropping it, or dying, frees it.
+pub fn kernel_lock<D: Disk, C: Clock>(
+    disk: &D,
+    clock: &C,
+    file: &Utf8Path,
+    wait: Duration,
+) -> Result<D::Lock, StoreError> {
+    let guard = guard_path(file);
+    let deadline = clock.elapsed() + wait;
+    loop {
+        match disk.try_lock(&guard).map_err(StoreError::io("lock", &guard))? {
+            Some(lock) => return Ok(lock),
+            None if clock.elapsed() >= deadline => {
+                let holder = "another process is writing".to_string();
+                return Err(StoreError::Busy { path: file.to_owned(), holder });
+            }
+            None => clock.sleep(uneven_pause(clock)),
+        }
+    }
+}
+
+/// The guard file of a locked file.
+pub fn guard_path(file: &Utf8Path) -> Utf8PathBuf {
+    Utf8PathBuf::from(format!("{file}.guard"))
+}
+
+/// A short while that differs from one waiter to the next.
+fn uneven_pause<C: Clock>(clock: &C) -> Duration {
+    let spread = u64::from(clock.elapsed().subsec_nanos()) % (POLL_MAX_MICROS - POLL_MIN_MICROS);
+    Duration::from_micros(POLL_MIN_MICROS + spread)
+}
+
 /// The lane mutex of one journal.
 pub struct LaneMutex<'a, D, C> {
     disk: &'a D,
@@ -42,7 +75,6 @@ pub struct LaneMutex<'a, D, C> {
 pub struct Held<'a, D: Disk, C> {
     mutex: LaneMutex<'a, D, C>,
     /// Dropping it is what lets the next of our processes go on.
-    #[expect(dead_code, reason = "held for what happens when it is dropped")]
     kernel: D::Lock,
     installed: FileId,
     since: Duration,
@@ -70,11 +102,6 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         Self { disk, clock, visible, host }
     }
 
-    /// The guard file of a visible lock file.
-    pub fn guard_path(visible: &Utf8Path) -> Utf8PathBuf {
-        Utf8PathBuf::from(format!("{visible}.guard"))
-    }
-
     /// Takes the mutex, waiting at most `wait`. Its folder must be there.
     pub fn acquire(self, wait: Duration) -> Result<Held<'a, D, C>, StoreError> {
         let folder = self.folder();
@@ -83,7 +110,13 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             return Err(StoreError::NetworkFileSystem { path: folder.to_owned(), kind });
         }
         let deadline = self.clock.elapsed() + wait;
-        let kernel = self.kernel_lock(deadline)?;
+        let kernel =
+            kernel_lock(self.disk, self.clock, self.visible, wait).map_err(
+                |error| match error {
+                    StoreError::Busy { path, .. } => StoreError::Busy { path, holder: self.who() },
+                    other => other,
+                },
+            )?;
         let nonce = nonce()?;
         let draft = self.draft_path(&nonce);
         self.sweep_drafts(folder)?;
@@ -118,24 +151,12 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         self.acquire(rest)
     }
 
-    fn kernel_lock(&self, deadline: Duration) -> Result<D::Lock, StoreError> {
-        let guard = Self::guard_path(self.visible);
-        loop {
-            match self.disk.try_lock(&guard).map_err(StoreError::io("lock", &guard))? {
-                Some(lock) => return Ok(lock),
-                None => self.pause(deadline)?,
-            }
-        }
-    }
-
     /// Waits a short, uneven while, or says who is in the way once the deadline has passed.
     fn pause(&self, deadline: Duration) -> Result<(), StoreError> {
         if self.clock.elapsed() >= deadline {
             return Err(StoreError::Busy { path: self.visible.to_owned(), holder: self.who() });
         }
-        let spread =
-            u64::from(self.clock.elapsed().subsec_nanos()) % (POLL_MAX_MICROS - POLL_MIN_MICROS);
-        self.clock.sleep(Duration::from_micros(POLL_MIN_MICROS + spread));
+        self.clock.sleep(uneven_pause(self.clock));
         Ok(())
     }
 

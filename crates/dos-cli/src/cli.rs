@@ -1,0 +1,84 @@
+//! The command line.
+
+use camino::Utf8PathBuf;
+use clap::{Parser, Subcommand};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::verbs;
+
+/// Referee a fleet of coding agents that work on one repository
+///
+/// The exit code is the answer; `dos exit-codes` lists what each one means.
+#[derive(Debug, Parser)]
+#[command(name = "dos", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// The workspace folder [default: $DISPATCH_WORKSPACE, else the current folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub workspace: Option<Utf8PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dos quickstart                                     watch eight workers race, none colliding
+  dos init                                           derive lanes from this repository's folders
+  dos lease-lane acquire --lane api --owner me       take a lane
+  dos lease-lane acquire --lane api --owner me --wait 10m
+  dos lease-lane release --lane api --owner me       give it back
+  dos doctor                                         what is configured, what is wrong";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Say whether a lane may be taken now; changes nothing
+    Arbitrate(verbs::arbitrate::Args),
+    /// Print a completion script for a shell
+    Completions(verbs::completions::Args),
+    /// Report the workspace, its lanes and what is wrong
+    Doctor(verbs::doctor::Args),
+    /// List what each exit code means
+    ExitCodes(verbs::exit_codes::Args),
+    /// Record that a run is to stop; stops nothing itself
+    Halt(verbs::halt::Args),
+    /// Write a dos.toml with lanes derived from the repository's folders
+    Init(verbs::init::Args),
+    /// Read, check and compact the lane journal
+    #[command(subcommand)]
+    Journal(verbs::journal::Verb),
+    /// Take and give back the archive lock
+    #[command(subcommand)]
+    Lease(verbs::lease::Verb),
+    /// Take, keep and give back lanes
+    #[command(subcommand)]
+    LeaseLane(verbs::lease_lane::Verb),
+    /// Print the manual pages, or write them to a folder
+    Man(verbs::man::Args),
+    /// Watch real workers race for a throwaway repository
+    Quickstart(verbs::quickstart::Args),
+    /// Mint and show run ids
+    #[command(subcommand)]
+    RunId(verbs::run_id::Verb),
+}
+
+impl Verb {
+    /// Runs the verb.
+    pub fn run(&self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::Arbitrate(args) => verbs::arbitrate::run(context, args),
+            Self::Completions(args) => verbs::completions::run(args),
+            Self::Doctor(args) => verbs::doctor::run(context, args),
+            Self::ExitCodes(args) => verbs::exit_codes::run(args),
+            Self::Halt(args) => verbs::halt::run(context, args),
+            Self::Init(args) => verbs::init::run(context, args),
+            Self::Journal(verb) => verb.run(context),
+            Self::Lease(verb) => verb.run(context),
+            Self::LeaseLane(verb) => verb.run(context),
+            Self::Man(args) => verbs::man::run(args),
+            Self::Quickstart(args) => verbs::quickstart::run(context, args),
+            Self::RunId(verb) => verb.run(context),
+        }
+    }
+}

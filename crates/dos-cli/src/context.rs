@@ -1,0 +1,84 @@
+//! What every verb works with: the environment, the clock, the workspace.
+
+use anyhow::Context as _;
+use camino::Utf8PathBuf;
+use dos_core::config::Config;
+use dos_drivers::Referee;
+use dos_store::Workspace;
+use dos_store::clock::RealClock;
+use dos_store::disk::RealDisk;
+use dos_store::workspace::Environment;
+
+use crate::cli::Cli;
+use crate::output;
+
+/// The environment, read once where it is asked for.
+pub struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// The surroundings of one command.
+pub struct Context {
+    /// The clock.
+    pub clock: RealClock,
+    /// The environment.
+    pub environment: ProcessEnvironment,
+    /// The current folder.
+    pub current: Utf8PathBuf,
+    workspace_flag: Option<Utf8PathBuf>,
+}
+
+impl Context {
+    /// Gathers what the command line and the process say.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks for the current folder")]
+    pub fn gather(cli: &Cli) -> anyhow::Result<Self> {
+        let current = std::env::current_dir().context("failed to find the current folder")?;
+        let current = Utf8PathBuf::from_path_buf(current).map_err(|path| {
+            anyhow::anyhow!("the current folder {} is not UTF-8; use another one", path.display())
+        })?;
+        Ok(Self {
+            clock: RealClock::start(),
+            environment: ProcessEnvironment,
+            current,
+            workspace_flag: cli.workspace.clone(),
+        })
+    }
+
+    /// Opens the workspace, and says what is wrong with its `dos.toml`.
+    pub fn workspace(&self) -> anyhow::Result<Workspace> {
+        let workspace = self.quiet_workspace()?;
+        warn(&workspace.config, &workspace.root.join("dos.toml"));
+        Ok(workspace)
+    }
+
+    /// Opens the workspace without a word about its `dos.toml`.
+    pub fn quiet_workspace(&self) -> anyhow::Result<Workspace> {
+        let flag = self.workspace_flag.as_deref();
+        Ok(Workspace::open(&RealDisk, &self.environment, flag, &self.current)?)
+    }
+
+    /// The referee of a workspace.
+    pub fn referee<'a>(&self, workspace: &'a Workspace) -> Referee<'a> {
+        Referee::new(workspace, self.clock)
+    }
+
+    /// The first of these variables that is set and not empty.
+    pub fn first_variable(&self, names: &[&str]) -> Option<String> {
+        names
+            .iter()
+            .filter_map(|name| self.environment.variable(name))
+            .map(|value| value.trim().to_string())
+            .find(|value| !value.is_empty())
+    }
+}
+
+fn warn(config: &Config, path: &camino::Utf8Path) {
+    for finding in config.findings.iter().filter(|finding| finding.severe) {
+        output::note(&format!("warning: {path}:{finding}"));
+    }
+}

@@ -1,0 +1,87 @@
+//! Exit codes: what each verb answers by, in one table.
+
+use std::process::ExitCode;
+
+/// The codes that verbs end with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The answer is yes, or the thing is done.
+    Yes = 0,
+    /// The answer is no.
+    No = 1,
+    /// The question was wrong, or could not be answered: usage, input, disk.
+    Contract = 2,
+    /// The lock stayed busy past the deadline: ask again.
+    Busy = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What a verb's codes mean: token and code.
+pub struct Contract {
+    /// The verb as it is typed.
+    pub verb: &'static str,
+    /// Tokens and their codes.
+    pub codes: &'static [(&'static str, Exit)],
+}
+
+const CONTRACT_ERROR: (&str, Exit) = ("contract_error", Exit::Contract);
+const LOCK_BUSY: (&str, Exit) = ("lock_busy", Exit::Busy);
+
+/// Every verb that answers by its exit code.
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        verb: "arbitrate",
+        codes: &[("acquire", Exit::Yes), ("refuse", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "doctor --check",
+        codes: &[("healthy", Exit::Yes), ("findings", Exit::No), CONTRACT_ERROR],
+    },
+    Contract { verb: "halt", codes: &[("recorded", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
+    Contract { verb: "journal compact", codes: &[("done", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
+    Contract {
+        verb: "journal verify",
+        codes: &[("intact", Exit::Yes), ("corrupt", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "lease acquire",
+        codes: &[("acquired", Exit::Yes), ("busy", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "lease-lane acquire",
+        codes: &[("acquire", Exit::Yes), ("refuse", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
+    },
+    Contract {
+        verb: "lease-lane adopt",
+        codes: &[("adopted", Exit::Yes), ("not_adopted", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
+    },
+    Contract {
+        verb: "lease-lane check",
+        codes: &[("live", Exit::Yes), ("not_live", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "lease-lane heartbeat",
+        codes: &[("beat", Exit::Yes), ("not_held", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
+    },
+    Contract {
+        verb: "lease-lane release",
+        codes: &[("released", Exit::Yes), ("not_held", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
+    },
+    Contract {
+        verb: "lease-lane spawn",
+        codes: &[("recorded", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY],
+    },
+    Contract {
+        verb: "quickstart",
+        codes: &[("no_collision", Exit::Yes), ("collision", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "run-id show",
+        codes: &[("shown", Exit::Yes), ("missing", Exit::No), CONTRACT_ERROR],
+    },
+];

@@ -1,0 +1,56 @@
+//! `dos lease-lane release`: give a lease back.
+
+use dos_core::lane::decide::Claim;
+use dos_core::lane::{Command, Outcome};
+use dos_store::clock::Clock;
+use dos_store::ledger::WAIT_DEFAULT;
+use serde_json::json;
+
+use super::{act, holders};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output;
+use crate::verbs::shared::with;
+
+/// Give a lease back
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  dos lease-lane release --lane api --owner alice
+
+Exit codes: 0 released, 1 not held by this owner, 2 the input is wrong, 4 the lock stayed busy.")]
+pub struct Args {
+    /// The lane
+    #[arg(long)]
+    lane: String,
+    /// Who holds it
+    #[arg(long)]
+    owner: String,
+    /// This lease and no other [default: the newest of the lane]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    loop_ts: String,
+    /// Print JSON (which is the default)
+    #[arg(long)]
+    json: bool,
+}
+
+/// Gives it back.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let claim = Claim {
+        lane: args.lane.clone(),
+        loop_ts: args.loop_ts.clone(),
+        holder: args.owner.clone(),
+    };
+    let outcome = match act(context, &args.lane, &Command::Release(claim), WAIT_DEFAULT)? {
+        Ok(outcome) => outcome,
+        Err(exit) => return Ok(exit),
+    };
+    let released = matches!(outcome, Outcome::Done(_));
+    let mut shown = json!({"released": released, "lane": args.lane, "owner": args.owner});
+    if let Outcome::NotHeld { holders: others } = &outcome {
+        let now = context.clock.now()?;
+        shown = with(shown, "reason", holders(others, now));
+    }
+    output::answer(&shown, false);
+    Ok(if released { Exit::Yes } else { Exit::No })
+}

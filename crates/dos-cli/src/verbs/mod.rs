@@ -1,0 +1,15 @@
+//! One file for each verb: its arguments, and `run`.
+
+pub mod arbitrate;
+pub mod completions;
+pub mod doctor;
+pub mod exit_codes;
+pub mod halt;
+pub mod init;
+pub mod journal;
+pub mod lease;
+pub mod lease_lane;
+pub mod man;
+pub mod quickstart;
+pub mod run_id;
+pub mod shared;

@@ -1,0 +1,55 @@
+//! The log of decisions that a person forced: `.dos/decisions/resolved.jsonl`.
+
+use std::time::Duration;
+
+use dos_core::journal::entry::Record;
+use dos_core::timestamp::Timestamp;
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::lock::kernel_lock;
+use crate::log::Log;
+use crate::workspace::Workspace;
+
+const WAIT: Duration = Duration::from_secs(10);
+
+/// A refusal that was overridden with `--force`.
+#[derive(Clone, Copy, Debug)]
+pub struct Override<'a> {
+    /// The lane.
+    pub lane: &'a str,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Override<'_> {
+    /// Appends it, durably. Every override is a record of its own, also of the same lane.
+    pub fn record<D: Disk + Clone, C: Clock>(
+        &self,
+        workspace: &Workspace,
+        disk: &D,
+        clock: &C,
+    ) -> Result<(), StoreError> {
+        let log = Log::new(disk.clone(), workspace.dot_dos().join("decisions/resolved.jsonl"));
+        workspace.prepare_write(disk, log.path())?;
+        let row = json!({
+            "schema": 1,
+            "label": workspace.root.file_name(),
+            "kind": "ARBITER_REFUSE",
+            "resolver_kind": "HUMAN",
+            "lane": self.lane,
+            "reason_token": "",
+            "reason_category": "",
+            "run_ts": "",
+            "resolution": {"action": "force_acquire", "lane": self.lane, "forced": true},
+            "ts_ms": self.now.millis(),
+        });
+        let Value::Object(row) = row else { return Ok(()) };
+        let lock = kernel_lock(disk, clock, log.path(), WAIT)?;
+        let appended = log.append(&Record::from_object(row).line());
+        drop(lock);
+        appended?.sync()
+    }
+}
