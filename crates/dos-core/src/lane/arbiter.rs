@@ -247,7 +247,7 @@ impl Arbiter<'_> {
             let kind = if rung.kind.is_empty() { "cluster" } else { rung.kind.as_str() };
             let holders = self.holders_of(&rung.lane);
             if !holders.is_empty() {
-                blockers.extend(holders.into_iter().map(|lease| blocker(lease)));
+                blockers.extend(holders.into_iter().map(|lease| self.blocker(lease, &rung.tree)));
                 continue;
             }
             if bounded && self.class_is_full(kind, &live_by_kind) {
@@ -325,12 +325,17 @@ impl Arbiter<'_> {
         Refusal {
             cause,
             lane: self.lane.clone(),
-            blockers: holders.into_iter().map(blocker).collect(),
+            blockers: holders.into_iter().map(|lease| self.blocker(lease, &self.tree)).collect(),
             free_lanes: self.policy.lanes.autopick.iter().filter(free).cloned().collect(),
         }
     }
-}
 
-fn blocker(lease: &Lease) -> Blocker {
-    Blocker { lease: lease.clone(), meeting: None }
+    /// The lease with the patterns that meet, where both sides have some.
+    fn blocker(&self, lease: &Lease, tree: &Tree) -> Blocker {
+        let held = lease.tree();
+        let known = !tree.is_empty() && !held.is_empty();
+        let overlap = &self.policy.conditions.overlap;
+        let meeting = if known { overlap.meeting(tree, &held) } else { None };
+        Blocker { lease: lease.clone(), meeting }
+    }
 }

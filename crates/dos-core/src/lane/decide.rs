@@ -186,7 +186,7 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecideError {
     /// The command holds text that may not be recorded.
-    #[error("{0}")]
+    #[error(transparent)]
     Input(#[from] InputError),
     /// The journal's sequence numbers are used up.
     #[error("the journal has used up its sequence numbers; see `dos journal verify`")]

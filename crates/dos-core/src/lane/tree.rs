@@ -11,7 +11,7 @@ use crate::limits;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
     /// A pattern that cannot be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Pattern(#[from] PatternError),
     /// Too many patterns.
     #[error("{0} patterns are too many for one lane (at most {most})", most = limits::PATTERNS_MAX)]
