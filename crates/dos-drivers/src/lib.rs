@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod git;
+pub mod init;
 pub mod process;
 pub mod referee;
 pub mod spawn;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use dos_core::journal::LiveSet;
 use dos_core::journal::entry::Record;
 use dos_core::journal::live_set::Compaction;
+use dos_core::journal::{Fold, LiveSet};
 
 use crate::clock::Clock;
 use crate::disk::Disk;
@@ -67,9 +67,9 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
 
     /// The fold of the whole journal. Takes no lock and writes nothing.
     pub fn read(&self) -> Result<LiveSet, StoreError> {
-        let mut live = LiveSet::default();
-        self.log.scan(0, |line| live.apply_line(line.bytes, line.complete))?;
-        Ok(live)
+        let mut fold = Fold::default();
+        self.log.scan(0, |line| fold.line(line.bytes, line.complete))?;
+        Ok(fold.finish())
     }
 
     /// Runs `decide` on the fold and appends what it returns, with no other writer in between.
@@ -126,7 +126,7 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         if !still_ours()? {
             return Err(StoreError::LockLost { path: self.lock.clone() });
         }
-        let records = compaction.records();
+        let records = compaction.finish();
         let content: String = records.iter().map(Record::line).collect();
         self.log.replace(&content)?;
         Ok(Compacted {

@@ -1,1 +1,54 @@
-//! Placeholder.
+//! End-to-end tests over the shipped `main`: every test runs the real binary in a workspace of its own.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start processes, read the clock and hold locks"
+)]
+
+mod bad_input;
+mod contract;
+mod quirks;
+mod races;
+mod read_only;
+
+use dos_tests::TestEnv;
+use serde_json::Value;
+
+/// Three lanes, of which one runs alone.
+const API_WEB: &str = r#"
+[lanes]
+concurrent = ["api", "web"]
+exclusive = ["global"]
+autopick = ["api", "web"]
+[lanes.trees]
+api = ["api/**"]
+web = ["web/**"]
+global = ["**/*"]
+"#;
+
+/// An empty workspace.
+fn empty() -> TestEnv {
+    TestEnv::new(env!("CARGO_BIN_EXE_dos-under-test"))
+}
+
+/// A workspace with this `dos.toml`.
+fn configured(config: &str) -> TestEnv {
+    TestEnv::with_config(env!("CARGO_BIN_EXE_dos-under-test"), config)
+}
+
+/// The values of one field, of each object of a list.
+fn field(list: &Value, name: &str) -> Vec<String> {
+    let items = list.as_array().expect("a JSON list");
+    items.iter().map(|item| item[name].as_str().unwrap_or_default().to_string()).collect()
+}
+
+/// The lanes that are live.
+#[track_caller]
+fn live_lanes(env: &TestEnv) -> Vec<String> {
+    field(&env.dos("lease-lane live").exits(0).json(), "lane")
+}
+
+/// Says that something could not be tested here, where it is seen also when all else is fine.
+fn skipped(what: &str) {
+    eprintln!("SKIPPED, nothing was proved: {what}");
+}

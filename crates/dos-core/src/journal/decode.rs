@@ -10,11 +10,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::journal::entry::op;
+use crate::journal::plain;
 use crate::json::{Checked, Object};
 use crate::lane::lease::{Lease, name_text};
 use crate::limits;
@@ -51,7 +53,7 @@ pub enum Effect<'a> {
     /// Nothing: it is recorded, and that is all.
     None,
     /// A lease is held from now on (ACQUIRE, RECONCILE).
-    Hold(Key<'a>, Lease),
+    Hold(Key<'a>, LeaseText<'a>),
     /// A lease is no longer held (RELEASE, SCAVENGE).
     Drop(Key<'a>),
     /// The holder showed a sign of life (HEARTBEAT).
@@ -60,6 +62,16 @@ pub enum Effect<'a> {
     Transfer(Key<'a>, Object),
     /// These leases are held, and no others (CHECKPOINT).
     Reset(Vec<Lease>),
+}
+
+/// A lease as a record brings it. A nested one is read only when somebody asks for it: most leases
+/// of a long journal are gone by its end.
+#[derive(Clone, Debug)]
+pub enum LeaseText<'a> {
+    /// The text of a JSON object, known to be valid.
+    Nested(&'a str),
+    /// The fields that the record carried itself.
+    Inline(Object),
 }
 
 /// The identity that a record names.
@@ -115,7 +127,11 @@ pub fn decode_line(bytes: &[u8], complete: bool) -> Line<'_> {
         let value = serde_json::from_str::<Checked>(text);
         return if value.is_ok() && complete { Line::Foreign } else { broken };
     }
-    match serde_json::from_str::<Header<'_>>(text).and_then(|header| header.entry(text)) {
+    let header = match plain::header(text) {
+        Some(header) => Ok(header),
+        None => serde_json::from_str::<Header<'_>>(text),
+    };
+    match header.and_then(|header| header.entry(text)) {
         Ok(entry) => Line::Entry(entry),
         Err(_) => broken,
     }
@@ -133,18 +149,20 @@ pub fn object_of(bytes: &[u8]) -> Option<Object> {
 }
 
 /// The fields that decide what a record does, as they stand in the text. A repeated field counts
-/// with its last value.
-#[derive(Default)]
-struct Header<'a> {
-    op: Option<&'a RawValue>,
-    seq: Option<&'a RawValue>,
-    seq_watermark: Option<&'a RawValue>,
-    lane: Option<&'a RawValue>,
-    loop_ts: Option<&'a RawValue>,
-    ts: Option<&'a RawValue>,
-    heartbeat_at: Option<&'a RawValue>,
-    lease: Option<&'a RawValue>,
-    leases: Option<&'a RawValue>,
+/// with its last value. What a lease holds is read only once the operation is known to need it.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Header<'a> {
+    pub(super) op: Scalar<'a>,
+    pub(super) seq: Scalar<'a>,
+    pub(super) seq_watermark: Scalar<'a>,
+    pub(super) lane: Scalar<'a>,
+    pub(super) loop_ts: Scalar<'a>,
+    pub(super) ts: Scalar<'a>,
+    pub(super) heartbeat_at: Scalar<'a>,
+    pub(super) lease: Option<&'a str>,
+    pub(super) leases: Option<&'a str>,
+    /// Is the text of `lease` and `leases` known to be JSON that everybody can read?
+    pub(super) checked: bool,
 }
 
 impl<'de> Deserialize<'de> for Header<'de> {
@@ -173,14 +191,20 @@ impl<'de> Visitor<'de> for HeaderVisitor {
                 Field::LoopTs => &mut header.loop_ts,
                 Field::Ts => &mut header.ts,
                 Field::HeartbeatAt => &mut header.heartbeat_at,
-                Field::Lease => &mut header.lease,
-                Field::Leases => &mut header.leases,
+                Field::Lease => {
+                    header.lease = Some(fields.next_value::<&RawValue>()?.get());
+                    continue;
+                }
+                Field::Leases => {
+                    header.leases = Some(fields.next_value::<&RawValue>()?.get());
+                    continue;
+                }
                 Field::Other => {
                     fields.next_value::<Checked>()?;
                     continue;
                 }
             };
-            *slot = Some(fields.next_value()?);
+            *slot = fields.next_value()?;
         }
         Ok(header)
     }
@@ -230,47 +254,130 @@ impl Visitor<'_> for FieldVisitor {
     }
 }
 
+/// A value that is usually a text or a number, borrowed from the line where that is possible.
+#[derive(Debug, Default, PartialEq)]
+pub(super) enum Scalar<'a> {
+    #[default]
+    Missing,
+    Text(Cow<'a, str>),
+    Other(Value),
+}
+
+impl<'a> Scalar<'a> {
+    /// The text under which the value counts as a name.
+    pub(super) fn into_name(self) -> Cow<'a, str> {
+        match self {
+            Self::Missing => Cow::Borrowed(""),
+            Self::Text(text) => text,
+            Self::Other(value) => Cow::Owned(name_text(&value).into_owned()),
+        }
+    }
+
+    /// The value, unless it counts as no name.
+    fn into_stamp(self) -> Option<Value> {
+        let value = match self {
+            Self::Missing => return None,
+            Self::Text(text) => Value::String(text.into_owned()),
+            Self::Other(value) => value,
+        };
+        (!name_text(&value).is_empty()).then_some(value)
+    }
+
+    /// A sequence number that can be believed: a whole number up to the bound; digits in a text and
+    /// the whole part of a fraction count as well. Everything else is 0.
+    pub(super) fn seq(&self) -> u64 {
+        let seq = match self {
+            Self::Missing => 0,
+            Self::Text(text) => text.trim().trim_start_matches('+').parse().unwrap_or(0),
+            Self::Other(Value::Number(number)) => match number.as_u64() {
+                Some(whole) => whole,
+                None => number.as_f64().map_or(0, |fraction| fraction as u64),
+            },
+            Self::Other(Value::Bool(true)) => 1,
+            Self::Other(_) => 0,
+        };
+        if seq <= limits::SEQ_MAX { seq } else { 0 }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(text)))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text.into())))
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other(flag.into()))
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other(number.into()))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other(number.into()))
+    }
+    fn visit_f64<E>(self, number: f64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other(number.into()))
+    }
+    fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other(Value::Null))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Scalar<'de>, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(items)).map(Scalar::Other)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Scalar<'de>, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(fields)).map(Scalar::Other)
+    }
+}
+
 impl<'a> Header<'a> {
-    fn entry(self, text: &'a str) -> serde_json::Result<Entry<'a>> {
-        let op = name_of(self.op)?;
-        let seq = seq_of(self.seq)?.max(seq_of(self.seq_watermark)?);
-        let key = Key { lane: name_of(self.lane)?, loop_ts: name_of(self.loop_ts)? };
+    fn entry(mut self, text: &'a str) -> serde_json::Result<Entry<'a>> {
+        let op = core::mem::take(&mut self.op).into_name();
+        let seq = self.seq.seq().max(self.seq_watermark.seq());
+        let lane = core::mem::take(&mut self.lane).into_name();
+        let key = Key { lane, loop_ts: core::mem::take(&mut self.loop_ts).into_name() };
         let nameless = key.lane.is_empty() && key.loop_ts.is_empty();
         let effect = match op.as_ref() {
             op::CHECKPOINT => Effect::Reset(self.checkpoint()?),
             op::ACQUIRE | op::RECONCILE if !nameless => Effect::Hold(key, self.lease(text)?),
             op::RELEASE | op::SCAVENGE if !nameless => Effect::Drop(key),
-            op::HEARTBEAT if !nameless => Effect::Beat(key, self.beat()?),
+            op::HEARTBEAT if !nameless => Effect::Beat(key, self.beat()),
             op::ADOPT if !nameless => Effect::Transfer(key, self.transfer(text)?),
             _ => Effect::None,
         };
-        // What was not read above still has to be JSON that everybody can read.
-        for unread in [self.ts, self.heartbeat_at, self.lease, self.leases].into_iter().flatten() {
-            if matches!(effect, Effect::None | Effect::Drop(_)) {
-                serde_json::from_str::<Checked>(unread.get())?;
+        if !self.checked {
+            for unread in [self.lease, self.leases].into_iter().flatten() {
+                serde_json::from_str::<Checked>(unread)?;
             }
         }
         Ok(Entry { op, seq, effect })
     }
 
-    fn lease(&self, text: &str) -> serde_json::Result<Lease> {
-        let nested = match self.lease {
-            Some(raw) => serde_json::from_str::<Value>(raw.get())?,
-            None => Value::Null,
-        };
-        match nested {
-            Value::Object(object) => Ok(Lease::from_object(object)),
-            _ => {
-                let whole: Object = serde_json::from_str(text)?;
-                let known = |(name, _): &(String, Value)| INLINE_FIELDS.contains(&name.as_str());
-                Ok(Lease::from_object(whole.into_iter().filter(known).collect()))
-            }
+    fn lease(&self, text: &str) -> serde_json::Result<LeaseText<'a>> {
+        if let Some(nested) = self.lease.filter(|nested| nested.starts_with('{')) {
+            return Ok(LeaseText::Nested(nested));
         }
+        let whole: Object = serde_json::from_str(text)?;
+        let known = |(name, _): &(String, Value)| INLINE_FIELDS.contains(&name.as_str());
+        Ok(LeaseText::Inline(whole.into_iter().filter(known).collect()))
     }
 
     fn checkpoint(&self) -> serde_json::Result<Vec<Lease>> {
         let leases = match self.leases {
-            Some(raw) => serde_json::from_str::<Value>(raw.get())?,
+            Some(text) => serde_json::from_str::<Value>(text)?,
             None => Value::Null,
         };
         let Value::Array(items) = leases else {
@@ -287,61 +394,20 @@ impl<'a> Header<'a> {
     }
 
     /// The beat's own stamp, else the time of the record.
-    fn beat(&self) -> serde_json::Result<Option<Value>> {
-        for raw in [self.heartbeat_at, self.ts].into_iter().flatten() {
-            let value: Value = serde_json::from_str(raw.get())?;
-            if !name_text(&value).is_empty() {
-                return Ok(Some(value));
-            }
-        }
-        Ok(None)
+    fn beat(&mut self) -> Option<Value> {
+        let own = core::mem::take(&mut self.heartbeat_at).into_stamp();
+        own.or_else(|| core::mem::take(&mut self.ts).into_stamp())
     }
 
-    fn transfer(&self, text: &str) -> serde_json::Result<Object> {
+    fn transfer(&mut self, text: &str) -> serde_json::Result<Object> {
         let whole: Object = serde_json::from_str(text)?;
         let moves = |(name, value): &(String, Value)| {
             TRANSFER_FIELDS.contains(&name.as_str()) && !value.is_null()
         };
         let mut fields: Object = whole.into_iter().filter(moves).collect();
-        if let Some(beat) = self.beat()? {
+        if let Some(beat) = self.beat() {
             fields.insert("heartbeat_at".into(), beat);
         }
         Ok(fields)
     }
-}
-
-fn name_of<'a>(raw: Option<&'a RawValue>) -> serde_json::Result<Cow<'a, str>> {
-    let Some(text) = raw.map(RawValue::get) else {
-        return Ok(Cow::Borrowed(""));
-    };
-    if let Some(plain) = plain_text(text) {
-        return Ok(Cow::Borrowed(plain));
-    }
-    let value: Value = serde_json::from_str(text)?;
-    Ok(Cow::Owned(name_text(&value).into_owned()))
-}
-
-/// The inside of a JSON string that needs no unescaping.
-fn plain_text(raw: &str) -> Option<&str> {
-    let inside = raw.strip_prefix('"')?.strip_suffix('"')?;
-    (!inside.contains('\\')).then_some(inside)
-}
-
-/// A sequence number that can be believed: a whole number up to the bound; digits in a text and
-/// the whole part of a fraction count as well. Everything else is 0.
-fn seq_of(raw: Option<&RawValue>) -> serde_json::Result<u64> {
-    let Some(text) = raw.map(RawValue::get) else {
-        return Ok(0);
-    };
-    if let Ok(whole) = text.parse::<u64>() {
-        return Ok(if whole <= limits::SEQ_MAX { whole } else { 0 });
-    }
-    let value: Value = serde_json::from_str(text)?;
-    let seq = match &value {
-        Value::Number(number) => number.as_f64().map_or(0, |fraction| fraction as u64),
-        Value::String(text) => text.trim().trim_start_matches('+').parse().unwrap_or(0),
-        Value::Bool(true) => 1,
-        _ => 0,
-    };
-    Ok(if seq <= limits::SEQ_MAX { seq } else { 0 })
 }

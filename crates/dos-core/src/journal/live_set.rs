@@ -1,15 +1,18 @@
 //! The fold: which leases are held after these entries. Replaying a journal *is* the state.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use crate::journal::decode::{Effect, Entry, Key, Line, decode_line, object_of, split_line};
+use crate::journal::decode::{
+    Effect, Entry, Key, LeaseText, Line, decode_line, object_of, split_line,
+};
 use crate::journal::entry::{self, Record, op};
 use crate::json::Object;
-use crate::lane::lease::Lease;
+use crate::lane::lease::{Lease, LeaseKey};
 
 /// The leases that are held, in the order in which they were first taken, and the highest
 /// sequence number seen.
@@ -30,40 +33,142 @@ impl PartialEq for LiveSet {
     }
 }
 
-impl LiveSet {
-    /// Folds one entry.
-    pub fn apply(&mut self, entry: Entry<'_>) {
-        self.last_seq = self.last_seq.max(entry.seq);
-        match entry.effect {
-            Effect::None => {}
-            Effect::Hold(key, lease) => self.hold(&key, lease),
-            Effect::Drop(key) => self.drop_lease(&key),
-            Effect::Beat(key, stamp) => {
-                if let (Some(lease), Some(stamp)) = (self.lease_mut(&key), stamp) {
-                    lease.set("heartbeat_at", stamp);
-                }
-            }
-            Effect::Transfer(key, fields) => self.transfer(&key, fields),
-            Effect::Reset(leases) => {
-                *self = Self { last_seq: self.last_seq, ..Self::default() };
-                for lease in leases {
-                    let key = lease.key();
-                    self.hold(&Key { lane: key.lane.into(), loop_ts: key.loop_ts.into() }, lease);
-                }
-            }
-        }
+/// A fold in progress over many lines: the leases that are gone by its end are never read.
+#[derive(Debug, Default)]
+pub struct Fold {
+    set: LiveSet,
+    unread: BTreeMap<u64, Unread>,
+}
+
+/// A lease that was taken and not looked at yet. Its place in the set is reserved.
+#[derive(Debug)]
+struct Unread {
+    text: Box<str>,
+    key: LeaseKey,
+    beat: Option<Value>,
+}
+
+impl Fold {
+    /// Goes on from a live set.
+    pub fn on(set: LiveSet) -> Self {
+        Self { set, unread: BTreeMap::new() }
     }
 
     /// Folds one line without its newline; what is no entry changes nothing.
-    pub fn apply_line(&mut self, line: &[u8], complete: bool) {
+    pub fn line(&mut self, line: &[u8], complete: bool) {
         if let Line::Entry(entry) = decode_line(line, complete) {
             self.apply(entry);
         }
     }
 
+    /// Folds one entry.
+    pub fn apply(&mut self, entry: Entry<'_>) {
+        self.set.last_seq = self.set.last_seq.max(entry.seq);
+        match entry.effect {
+            Effect::None => {}
+            Effect::Hold(key, lease) => self.hold(key, lease),
+            Effect::Drop(key) => {
+                if let Some(place) = self.set.forget(&key) {
+                    self.unread.remove(&place);
+                }
+            }
+            Effect::Beat(key, stamp) => self.beat(&key, stamp),
+            Effect::Transfer(key, fields) => {
+                if let Some(place) = self.set.place(&key) {
+                    self.read(place);
+                    self.set.transfer(place, fields);
+                }
+            }
+            Effect::Reset(leases) => {
+                let last_seq = self.set.last_seq;
+                *self = Self::on(LiveSet { last_seq, ..LiveSet::default() });
+                for lease in leases {
+                    let key = lease.key();
+                    let place = self.set.reserve(key.lane, key.loop_ts);
+                    self.set.leases.insert(place, lease);
+                }
+            }
+        }
+    }
+
+    /// The live set, every lease of it read.
+    pub fn finish(mut self) -> LiveSet {
+        let places: Vec<u64> = self.unread.keys().copied().collect();
+        for place in places {
+            self.read(place);
+        }
+        self.set
+    }
+
+    fn hold(&mut self, key: Key<'_>, lease: LeaseText<'_>) {
+        let key = LeaseKey { lane: key.lane.into_owned(), loop_ts: key.loop_ts.into_owned() };
+        let place = self.set.reserve(key.lane.clone(), key.loop_ts.clone());
+        self.set.leases.remove(&place);
+        match lease {
+            LeaseText::Nested(text) => {
+                self.unread.insert(place, Unread { text: text.into(), key, beat: None });
+            }
+            LeaseText::Inline(object) => {
+                self.unread.remove(&place);
+                self.set.leases.insert(place, named(Lease::from_object(object), &key));
+            }
+        }
+    }
+
+    fn beat(&mut self, key: &Key<'_>, stamp: Option<Value>) {
+        let (Some(place), Some(stamp)) = (self.set.place(key), stamp) else {
+            return;
+        };
+        if let Some(unread) = self.unread.get_mut(&place) {
+            unread.beat = Some(stamp);
+        } else if let Some(lease) = self.set.leases.get_mut(&place) {
+            lease.set("heartbeat_at", stamp);
+        }
+    }
+
+    fn read(&mut self, place: u64) {
+        let Some(Unread { text, key, beat }) = self.unread.remove(&place) else {
+            return;
+        };
+        // The decoder has checked the text, so that this cannot fail; if it did, the lease would
+        // have to be taken for one that may cover anything.
+        let object = serde_json::from_str(&text).unwrap_or_else(|_| {
+            [("tree".into(), Value::from(Vec::from(["**"])))].into_iter().collect()
+        });
+        let mut lease = named(Lease::from_object(object), &key);
+        if let Some(stamp) = beat {
+            lease.set("heartbeat_at", stamp);
+        }
+        self.set.leases.insert(place, lease);
+    }
+}
+
+/// A lease is known by what its record says: where the nested lease says otherwise it is corrected,
+/// so that a checkpoint of it means the same lease.
+fn named(mut lease: Lease, key: &LeaseKey) -> Lease {
+    if lease.lane() != key.lane {
+        lease.set("lane", Value::String(key.lane.clone()));
+    }
+    if lease.loop_ts() != key.loop_ts {
+        lease.set("loop_ts", Value::String(key.loop_ts.clone()));
+    }
+    lease
+}
+
+impl LiveSet {
+    /// Folds one entry.
+    pub fn apply(&mut self, entry: Entry<'_>) {
+        let mut fold = Fold::on(core::mem::take(self));
+        fold.apply(entry);
+        *self = fold.finish();
+    }
+
     /// Folds a record that was just decided.
     pub fn apply_record(&mut self, record: &Record) {
-        self.apply_line(record.line().trim_end_matches('\n').as_bytes(), true);
+        let line = record.line();
+        if let Line::Entry(entry) = decode_line(line.trim_end_matches('\n').as_bytes(), true) {
+            self.apply(entry);
+        }
     }
 
     /// The leases in the order in which they were first taken.
@@ -101,39 +206,28 @@ impl LiveSet {
         entry::checkpoint(self.leases(), self.last_seq)
     }
 
-    /// A lease is known by what its record says: where the nested lease says otherwise, it is
-    /// corrected, so that a checkpoint of it means the same lease.
-    fn hold(&mut self, key: &Key<'_>, mut lease: Lease) {
-        if lease.lane() != key.lane {
-            lease.set("lane", Value::String(key.lane.clone().into_owned()));
-        }
-        if lease.loop_ts() != key.loop_ts {
-            lease.set("loop_ts", Value::String(key.loop_ts.clone().into_owned()));
-        }
-        let place = self.place(key).unwrap_or(self.next_place);
-        if place == self.next_place {
+    /// The place of that identity; a new one at the end when it has none.
+    fn reserve(&mut self, lane: String, loop_ts: String) -> u64 {
+        let place = self.next_place;
+        let found = *self.places.entry(lane).or_default().entry(loop_ts).or_insert(place);
+        if found == place {
             self.next_place += 1;
-            let lane = self.places.entry(key.lane.clone().into_owned()).or_default();
-            lane.insert(key.loop_ts.clone().into_owned(), place);
         }
-        self.leases.insert(place, lease);
+        found
     }
 
-    fn drop_lease(&mut self, key: &Key<'_>) {
-        let Some(place) = self.place(key) else {
-            return;
-        };
+    fn forget(&mut self, key: &Key<'_>) -> Option<u64> {
+        let lane = self.places.get_mut(key.lane.as_ref())?;
+        let place = lane.remove(key.loop_ts.as_ref())?;
+        if lane.is_empty() {
+            self.places.remove(key.lane.as_ref());
+        }
         self.leases.remove(&place);
-        if let Some(lane) = self.places.get_mut(key.lane.as_ref()) {
-            lane.remove(key.loop_ts.as_ref());
-            if lane.is_empty() {
-                self.places.remove(key.lane.as_ref());
-            }
-        }
+        Some(place)
     }
 
-    fn transfer(&mut self, key: &Key<'_>, fields: Object) {
-        let Some(lease) = self.lease_mut(key) else {
+    fn transfer(&mut self, place: u64, fields: Object) {
+        let Some(lease) = self.leases.get_mut(&place) else {
             return;
         };
         lease.unset("pid_start");
@@ -143,11 +237,6 @@ impl LiveSet {
         }
     }
 
-    fn lease_mut(&mut self, key: &Key<'_>) -> Option<&mut Lease> {
-        let place = self.place(key)?;
-        self.leases.get_mut(&place)
-    }
-
     fn place(&self, key: &Key<'_>) -> Option<u64> {
         self.places.get(key.lane.as_ref())?.get(key.loop_ts.as_ref()).copied()
     }
@@ -155,21 +244,21 @@ impl LiveSet {
 
 /// Folds a whole journal. A last line without its newline counts when it is a record.
 pub fn replay(journal: &[u8]) -> LiveSet {
-    let mut live = LiveSet::default();
+    let mut fold = Fold::default();
     let mut rest = journal;
     while let Some((line, after)) = split_line(rest) {
-        live.apply_line(line, true);
+        fold.line(line, true);
         rest = after;
     }
-    live.apply_line(rest, false);
-    live
+    fold.line(rest, false);
+    fold.finish()
 }
 
 /// Folds a journal line by line into what stands for all of it: one CHECKPOINT, then a record for
 /// each corrupt line, which stays evidence.
 #[derive(Debug, Default)]
 pub struct Compaction {
-    live: LiveSet,
+    live: Fold,
     corrupt: Vec<Record>,
     lines: u64,
     records: u64,
@@ -201,8 +290,8 @@ impl Compaction {
     }
 
     /// What stands for them.
-    pub fn records(&self) -> Vec<Record> {
-        core::iter::once(self.live.checkpoint()).chain(self.corrupt.iter().cloned()).collect()
+    pub fn finish(self) -> Vec<Record> {
+        core::iter::once(self.live.finish().checkpoint()).chain(self.corrupt).collect()
     }
 }
 
@@ -215,5 +304,5 @@ pub fn compact(journal: &[u8]) -> Vec<Record> {
         rest = after;
     }
     compaction.feed(rest, false);
-    compaction.records()
+    compaction.finish()
 }

@@ -3,5 +3,6 @@
 pub mod decode;
 pub mod entry;
 pub mod live_set;
+mod plain;
 
-pub use live_set::LiveSet;
+pub use live_set::{Fold, LiveSet};

@@ -1,0 +1,97 @@
+//! Invariant 2: the live set is a fold, wherever the journal is cut.
+
+use dos_core::journal::LiveSet;
+use dos_core::journal::decode::{Line, decode_line, split_line};
+use dos_core::journal::live_set::replay;
+use proptest::prelude::*;
+
+use crate::journals::{journal, record_line, tail, whole_lines};
+use crate::values::cases;
+
+/// Folds more lines into a live set.
+fn fold(mut live: LiveSet, mut journal: &[u8]) -> LiveSet {
+    while let Some((line, rest)) = split_line(journal) {
+        live.apply_line(line, true);
+        journal = rest;
+    }
+    live.apply_line(journal, false);
+    live
+}
+
+#[track_caller]
+fn same(left: &LiveSet, right: &LiveSet) {
+    assert_eq!(left, right);
+    assert_eq!(left.last_seq(), right.last_seq());
+    for lease in left.leases() {
+        let key = lease.key();
+        assert_eq!(right.get(&key.lane, &key.loop_ts), Some(lease), "each is found by its key");
+    }
+    assert_eq!(left.len(), right.leases().count());
+}
+
+fn append(journal: &[u8], line: &[u8]) -> Vec<u8> {
+    [journal, line, b"\n"].concat()
+}
+
+proptest! {
+    #![proptest_config(cases(1500))]
+
+    #[test]
+    fn invariant_2_the_live_set_is_a_fold(lines in whole_lines(), tail in tail()) {
+        let whole = replay(&[lines.concat(), tail.clone()].concat());
+        for split in 0..=lines.len() {
+            let (first, rest) = lines.split_at(split);
+            let rest = [rest.concat(), tail.clone()].concat();
+            same(&fold(replay(&first.concat()), &rest), &whole);
+        }
+    }
+
+    #[test]
+    fn invariant_2_holds_through_a_checkpoint(lines in whole_lines(), later in journal()) {
+        let whole = replay(&[lines.concat(), later.clone()].concat());
+        for split in 0..=lines.len() {
+            let (first, rest) = lines.split_at(split);
+            let checkpoint = replay(&first.concat()).checkpoint().line().into_bytes();
+            same(&replay(&[checkpoint, rest.concat(), later.clone()].concat()), &whole);
+        }
+    }
+
+    #[test]
+    fn invariant_2_a_tail_reads_the_same_before_and_after_it_is_closed(
+        lines in whole_lines(),
+        tail in tail(),
+        next in record_line(),
+    ) {
+        let journal = [lines.concat(), tail.clone()].concat();
+        let open = replay(&journal);
+        let closed = append(&journal, b"");
+        same(&open, &replay(&closed));
+        // What the next writer appends behind its "\n" is folded into just that state.
+        let mut expected = open;
+        expected.apply_line(&next, true);
+        same(&replay(&append(&closed, &next)), &expected);
+        match (decode_line(&tail, false), decode_line(&tail, true)) {
+            (Line::Torn, Line::Corrupt | Line::Foreign) | (Line::Blank, Line::Blank) => {}
+            (Line::Entry(open), Line::Entry(closed)) => prop_assert_eq!(open.seq, closed.seq),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+
+    #[test]
+    fn invariant_2_a_torn_record_changes_nothing_and_a_whole_one_counts(
+        lines in whole_lines(),
+        last in record_line(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let journal = lines.concat();
+        let before = replay(&journal);
+        let whole = [journal.clone(), last.clone()].concat();
+        same(&replay(&whole), &fold(before.clone(), &append(&last, b"")));
+        // A record ends with its bracket: every shorter part of it never happened.
+        let end = last.iter().rposition(|byte| *byte == b'}').unwrap();
+        let torn = &last[..cut.index(end)];
+        same(&replay(&[journal.clone(), torn.to_vec()].concat()), &before);
+        same(&replay(&append(&[journal, torn.to_vec()].concat(), b"")), &before);
+        prop_assert!(matches!(decode_line(torn, true), Line::Corrupt | Line::Blank));
+    }
+}
