@@ -10,7 +10,7 @@ use super::{Outcome, judge};
 const CORE: &str = "dos-core";
 
 /// What dos-core may depend on directly, always with `default-features = false`.
-const DIRECT: &[&str] = &["serde", "serde_json", "sha2", "thiserror", "time", "toml"];
+const DIRECT: &[&str] = &["memchr", "serde", "serde_json", "sha2", "thiserror", "time", "toml"];
 
 /// What its tests may use besides.
 const DEVELOPMENT: &[&str] = &["insta", "proptest"];

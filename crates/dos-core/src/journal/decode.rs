@@ -104,7 +104,7 @@ const TRANSFER_FIELDS: [&str; 6] = ["holder", "pid", "host_id", "pid_start", "pi
 
 /// Cuts `\n`-ended lines from the front of `bytes`. The rest has no newline.
 pub fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let end = memchr::memchr(b'\n', bytes)?;
     let (line, rest) = bytes.split_at(end);
     Some((line, rest.get(1..).unwrap_or_default()))
 }

@@ -18,20 +18,23 @@ pub(super) fn header(text: &str) -> Option<Header<'_>> {
     if has_escape_or_control(text.as_bytes()) {
         return None;
     }
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
     let mut header = Header { checked: true, ..Header::default() };
     reader.object(|reader, name| {
-        let value = reader.value(1)?;
+        let start = reader.at;
+        reader.value(1)?;
+        let end = reader.at;
+        let value = || text.get(start..end);
         match name {
-            "op" => header.op = value.scalar()?,
-            "seq" => header.seq = value.scalar()?,
-            "seq_watermark" => header.seq_watermark = value.scalar()?,
-            "lane" => header.lane = value.scalar()?,
-            "loop_ts" => header.loop_ts = value.scalar()?,
-            "ts" => header.ts = value.scalar()?,
-            "heartbeat_at" => header.heartbeat_at = value.scalar()?,
-            "lease" => header.lease = Some(value.text),
-            "leases" => header.leases = Some(value.text),
+            b"op" => header.op = scalar(value()?)?,
+            b"seq" => header.seq = scalar(value()?)?,
+            b"seq_watermark" => header.seq_watermark = scalar(value()?)?,
+            b"lane" => header.lane = scalar(value()?)?,
+            b"loop_ts" => header.loop_ts = scalar(value()?)?,
+            b"ts" => header.ts = scalar(value()?)?,
+            b"heartbeat_at" => header.heartbeat_at = scalar(value()?)?,
+            b"lease" => header.lease = value(),
+            b"leases" => header.leases = value(),
             _ => {}
         }
         Some(())
@@ -39,42 +42,36 @@ pub(super) fn header(text: &str) -> Option<Header<'_>> {
     (reader.at == text.len()).then_some(header)
 }
 
+fn scalar(text: &str) -> Option<Scalar<'_>> {
+    Some(match text.as_bytes() {
+        [b'"', .., b'"'] => Scalar::Text(Cow::Borrowed(text.get(1..text.len() - 1)?)),
+        b"true" => Scalar::Other(Value::Bool(true)),
+        b"false" => Scalar::Other(Value::Bool(false)),
+        b"null" => Scalar::Other(Value::Null),
+        [b'-', ..] => Scalar::Other(text.parse::<i64>().ok()?.into()),
+        [b'0'..=b'9', ..] => Scalar::Other(text.parse::<u64>().ok()?.into()),
+        // A name that is a list or an object: rare enough for the slow way.
+        _ => return None,
+    })
+}
+
 /// Without a branch on what it finds, so that many bytes are looked at in one step.
 fn has_escape_or_control(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, byte| found | (*byte < 0x20) | (*byte == b'\\'))
+    let mut found = 0;
+    for byte in bytes {
+        found |= u8::from(*byte < 0x20) | u8::from(*byte == b'\\');
+    }
+    found != 0
 }
 
 struct Reader<'a> {
-    text: &'a str,
+    bytes: &'a [u8],
     at: usize,
-}
-
-/// One value: its text, quotes included.
-struct Plain<'a> {
-    text: &'a str,
-}
-
-impl<'a> Plain<'a> {
-    fn scalar(&self) -> Option<Scalar<'a>> {
-        Some(match self.text.as_bytes().first()? {
-            b'"' => {
-                let inside = self.text.get(1..self.text.len().checked_sub(1)?)?;
-                Scalar::Text(Cow::Borrowed(inside))
-            }
-            b't' => Scalar::Other(Value::Bool(true)),
-            b'f' => Scalar::Other(Value::Bool(false)),
-            b'n' => Scalar::Other(Value::Null),
-            b'-' => Scalar::Other(self.text.parse::<i64>().ok()?.into()),
-            b'0'..=b'9' => Scalar::Other(self.text.parse::<u64>().ok()?.into()),
-            // A name that is a list or an object: rare enough for the slow way.
-            _ => return None,
-        })
-    }
 }
 
 impl<'a> Reader<'a> {
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.bytes.get(self.at).copied()
     }
 
     fn blanks(&mut self) {
@@ -88,7 +85,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads `{...}`; `field` is called at each value and reads it.
-    fn object(&mut self, mut field: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+    fn object(&mut self, mut field: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         self.take(b'{')?;
         self.blanks();
         if self.take(b'}').is_some() {
@@ -126,39 +123,34 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Option<Plain<'a>> {
+    fn value(&mut self, depth: usize) -> Option<()> {
         if depth > DEPTH_MAX {
             return None;
         }
-        let start = self.at;
         match self.peek()? {
-            b'"' => {
-                self.string()?;
-            }
-            b'{' => self.object(|reader, _| reader.value(depth + 1).map(|_| ()))?,
-            b'[' => self.array(depth + 1)?,
-            b'-' | b'0'..=b'9' => self.whole_number()?,
-            b't' => self.word("true")?,
-            b'f' => self.word("false")?,
-            b'n' => self.word("null")?,
-            _ => return None,
+            b'"' => self.string().map(|_| ()),
+            b'{' => self.object(|reader, _| reader.value(depth + 1)),
+            b'[' => self.array(depth + 1),
+            b'-' | b'0'..=b'9' => self.whole_number(),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            _ => None,
         }
-        Some(Plain { text: self.text.get(start..self.at)? })
     }
 
     /// The inside of a string. No escapes: the next quote is its end.
-    fn string(&mut self) -> Option<&'a str> {
+    fn string(&mut self) -> Option<&'a [u8]> {
         self.take(b'"')?;
-        let start = self.at;
-        let rest = self.text.as_bytes().get(start..)?;
-        let length = rest.iter().position(|byte| *byte == b'"')?;
-        self.at = start + length + 1;
-        self.text.get(start..start + length)
+        let rest = self.bytes.get(self.at..)?;
+        let length = memchr::memchr(b'"', rest)?;
+        self.at += length + 1;
+        rest.get(..length)
     }
 
     fn whole_number(&mut self) -> Option<()> {
         let negative = self.take(b'-').is_some();
-        let rest = self.text.as_bytes().get(self.at..)?;
+        let rest = self.bytes.get(self.at..)?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let leading_zero = rest.first() == Some(&b'0') && (digits > 1 || negative);
         let fraction = matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
@@ -169,8 +161,8 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    fn word(&mut self, word: &str) -> Option<()> {
-        let found = self.text.get(self.at..)?.starts_with(word);
+    fn word(&mut self, word: &[u8]) -> Option<()> {
+        let found = self.bytes.get(self.at..)?.starts_with(word);
         found.then(|| self.at += word.len())
     }
 }

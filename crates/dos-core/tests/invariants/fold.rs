@@ -2,20 +2,28 @@
 
 use dos_core::journal::LiveSet;
 use dos_core::journal::decode::{Line, decode_line, split_line};
-use dos_core::journal::live_set::replay;
+use dos_core::journal::live_set::{Fold, replay};
 use proptest::prelude::*;
 
 use crate::journals::{journal, record_line, tail, whole_lines};
 use crate::values::cases;
 
-/// Folds more lines into a live set.
-fn fold(mut live: LiveSet, mut journal: &[u8]) -> LiveSet {
+/// Folds more lines into a live set, all of them in one go.
+fn fold(live: LiveSet, mut journal: &[u8]) -> LiveSet {
+    let mut fold = Fold::on(live);
     while let Some((line, rest)) = split_line(journal) {
-        live.apply_line(line, true);
+        fold.line(line, true);
         journal = rest;
     }
-    live.apply_line(journal, false);
-    live
+    fold.line(journal, false);
+    fold.finish()
+}
+
+/// Folds one line, which had a newline.
+fn one(live: &mut LiveSet, line: &[u8]) {
+    if let Line::Entry(entry) = decode_line(line, true) {
+        live.apply(entry);
+    }
 }
 
 #[track_caller]
@@ -47,6 +55,15 @@ proptest! {
     }
 
     #[test]
+    fn invariant_2_entry_by_entry_is_the_same_as_in_one_go(lines in whole_lines()) {
+        let mut live = LiveSet::default();
+        for (index, line) in lines.iter().enumerate() {
+            one(&mut live, line.strip_suffix(b"\n").unwrap());
+            same(&live, &replay(&lines[..=index].concat()));
+        }
+    }
+
+    #[test]
     fn invariant_2_holds_through_a_checkpoint(lines in whole_lines(), later in journal()) {
         let whole = replay(&[lines.concat(), later.clone()].concat());
         for split in 0..=lines.len() {
@@ -68,7 +85,7 @@ proptest! {
         same(&open, &replay(&closed));
         // What the next writer appends behind its "\n" is folded into just that state.
         let mut expected = open;
-        expected.apply_line(&next, true);
+        one(&mut expected, &next);
         same(&replay(&append(&closed, &next)), &expected);
         match (decode_line(&tail, false), decode_line(&tail, true)) {
             (Line::Torn, Line::Corrupt | Line::Foreign) | (Line::Blank, Line::Blank) => {}

@@ -78,7 +78,8 @@ pub fn odd() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
-            vec((text(), inner), 0..4).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            vec((text(), inner), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
 }
@@ -86,7 +87,8 @@ pub fn odd() -> impl Strategy<Value = Value> {
 /// Text with every kind of character that some reader takes for a line end or a control.
 pub fn text() -> impl Strategy<Value = String> {
     let special = select(vec!['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}', '\n', '\r', '\0', '"']);
-    let character = prop_oneof![3 => any::<char>(), 1 => special, 3 => proptest::char::range('a', 'e')];
+    let character =
+        prop_oneof![3 => any::<char>(), 1 => special, 3 => proptest::char::range('a', 'e')];
     vec(character, 0..6).prop_map(|characters| characters.into_iter().collect())
 }
 
@@ -175,8 +177,23 @@ pub fn spelled(object: Object) -> impl Strategy<Value = Vec<u8>> {
 }
 
 const ALL_OPS: [&str; 17] = [
-    "ACQUIRE", "ACQUIRE", "ACQUIRE", "RECONCILE", "RELEASE", "SCAVENGE", "HEARTBEAT", "ADOPT",
-    "CHECKPOINT", "REFUSE", "HALT", "ENFORCE", "ATTEMPT", "SPAWN", "_CORRUPT", "acquire", "NEW_OP",
+    "ACQUIRE",
+    "ACQUIRE",
+    "ACQUIRE",
+    "RECONCILE",
+    "RELEASE",
+    "SCAVENGE",
+    "HEARTBEAT",
+    "ADOPT",
+    "CHECKPOINT",
+    "REFUSE",
+    "HALT",
+    "ENFORCE",
+    "ATTEMPT",
+    "SPAWN",
+    "_CORRUPT",
+    "acquire",
+    "NEW_OP",
 ];
 
 /// A line that is a record.

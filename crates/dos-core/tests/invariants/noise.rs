@@ -54,7 +54,9 @@ fn misspelled() -> impl Strategy<Value = Value> {
 fn noise() -> impl Strategy<Value = (Vec<u8>, Option<Kind>)> {
     let stateful = || record(&STATE_OPS);
     let unknown = (stateful(), misspelled())
-        .prop_filter("no letter was replaced", |(_, op)| op.as_str().is_none_or(|op| !STATE_OPS.contains(&op)))
+        .prop_filter("no letter was replaced", |(_, op)| {
+            op.as_str().is_none_or(|op| !STATE_OPS.contains(&op))
+        })
         .prop_map(|(object, op)| (with_op(object, op), Some(Kind::Inert)));
     let opless = stateful().prop_map(|mut object| {
         let op = object.remove("op").unwrap();
@@ -68,19 +70,20 @@ fn noise() -> impl Strategy<Value = (Vec<u8>, Option<Kind>)> {
             object.insert("loop_ts".to_string(), nothing);
             (Value::Object(object).to_string().into_bytes(), Some(Kind::Inert))
         });
-    let no_utf8 = (stateful().prop_flat_map(spelled), any::<Index>(), select(vec![0xff, 0xc0, 0x80]))
-        .prop_map(|(mut line, at, byte)| {
-            line.insert(at.index(line.len()), byte);
-            (line, Some(Kind::Corrupt))
-        })
-        .prop_filter("a continuation may fit", |(line, _)| std::str::from_utf8(line).is_err());
+    let no_utf8 =
+        (stateful().prop_flat_map(spelled), any::<Index>(), select(vec![0xff, 0xc0, 0x80]))
+            .prop_map(|(mut line, at, byte)| {
+                line.insert(at.index(line.len()), byte);
+                (line, Some(Kind::Corrupt))
+            })
+            .prop_filter("a continuation may fit", |(line, _)| std::str::from_utf8(line).is_err());
     let cut = (stateful().prop_flat_map(spelled), any::<Index>()).prop_map(|(line, at)| {
         let end = line.iter().rposition(|byte| *byte == b'}').unwrap();
         (line[..at.index(end)].to_vec(), None)
     });
-    let doubled = stateful().prop_flat_map(spelled).prop_map(|line| {
-        ([line.clone(), line].concat(), Some(Kind::Corrupt))
-    });
+    let doubled = stateful()
+        .prop_flat_map(spelled)
+        .prop_map(|line| ([line.clone(), line].concat(), Some(Kind::Corrupt)));
     let surrogate = stateful().prop_map(|object| {
         let mut text = Value::Object(object).to_string();
         text.insert_str(1, "\"note\": \"\\ud800\", ");
@@ -235,8 +238,7 @@ fn survive(bytes: &[u8]) {
 #[test]
 fn invariant_5_a_record_that_is_no_json_for_others_changes_nothing() {
     let bad = ["\"\\ud800\"".to_string(), "1e999".to_string(), nested(200)];
-    let fields =
-        ["seq", "ts", "heartbeat_at", "lease", "leases", "seq_watermark", "lane", "other"];
+    let fields = ["seq", "ts", "heartbeat_at", "lease", "leases", "seq_watermark", "lane", "other"];
     for op in STATE_OPS {
         for field in fields {
             for bad in &bad {

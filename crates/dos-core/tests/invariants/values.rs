@@ -62,12 +62,7 @@ pub fn live_set(leases: &[Value]) -> LiveSet {
 pub fn lanes(declared: &[(&str, &[&str])]) -> Lanes {
     let names: Vec<String> = declared.iter().map(|(name, _)| (*name).to_string()).collect();
     let trees = declared.iter().map(|(name, patterns)| ((*name).to_string(), tree(patterns)));
-    Lanes {
-        concurrent: names.clone(),
-        autopick: names,
-        trees: trees.collect(),
-        ..Lanes::default()
-    }
+    Lanes { concurrent: names.clone(), autopick: names, trees: trees.collect(), ..Lanes::default() }
 }
 
 pub fn policy(declared: &[(&str, &[&str])]) -> Policy {
