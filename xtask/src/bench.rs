@@ -1,6 +1,216 @@
-//! TODO
+//! `cargo xtask bench`: measured against the original, or against a physical limit, in one run.
+//!
+//! Every figure is a ratio of two things measured in turn, so that the load of the machine falls
+//! on both. docs/PERFORMANCE.md holds the figures.
 
-/// Runs the command.
-pub fn run(_arguments: &[String]) -> anyhow::Result<()> {
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::original;
+
+/// A program that opens a file, appends 300 bytes and makes them durable: nothing can be cheaper.
+const BARE: &str = r#"
+use std::io::Write;
+fn main() {
+    let path = std::env::args_os().nth(1).unwrap();
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+    file.write_all(&[b'x'; 300]).unwrap();
+    file.sync_data().unwrap();
+}
+"#;
+
+/// Runs a command under this, and prints its peak memory in KiB.
+const PEAK: &str = "import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+
+struct Bench {
+    dos: PathBuf,
+    original: PathBuf,
+    scratch: tempfile::TempDir,
+}
+
+/// Measures everything, or what `--only` names.
+pub fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let only = match arguments {
+        [] => None,
+        [flag, name] if flag == "--only" => Some(name.as_str()),
+        _ => bail!("usage: cargo xtask bench [--only replay|acquire|memory]"),
+    };
+    let bench = Bench {
+        dos: original::build_dos()?,
+        original: original::install()?.join("bin/dos"),
+        scratch: tempfile::tempdir()?,
+    };
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    if wanted("replay") {
+        bench.replay()?;
+    }
+    if wanted("acquire") {
+        bench.acquire()?;
+    }
+    if wanted("memory") {
+        bench.memory()?;
+    }
     Ok(())
+}
+
+impl Bench {
+    /// A whole process that folds a journal of 100,000 entries: ours and the original's.
+    fn replay(&self) -> anyhow::Result<()> {
+        let journal = self.journal(100_000)?;
+        let size = fs::metadata(&journal)?.len();
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..7 {
+            ours.push(self.time(&self.dos, &["journal", "replay"], &journal)?);
+            theirs.push(self.time(&self.original, &["journal", "replay"], &journal)?);
+        }
+        let (ours, theirs) = (median(&mut ours), median(&mut theirs));
+        println!("replay of 100,000 entries ({:.1} MB), whole process, median of 7:", size as f64 / 1e6);
+        println!("  dos {}, the original {}", shown(ours), shown(theirs));
+        println!("  {:.1} times faster (wanted: 25)\n", ratio(theirs, ours));
+        Ok(())
+    }
+
+    /// A whole process that takes a lane durably, beside one that only writes and syncs.
+    fn acquire(&self) -> anyhow::Result<()> {
+        let bare = self.bare_writer()?;
+        let (mut ours, mut floor, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..300 {
+            let workspace = self.scratch.path().join(format!("acquire-{}", round / 50));
+            fs::create_dir_all(&workspace)?;
+            let journal = workspace.join("journal.jsonl");
+            let lane = format!("lane{round}");
+            let tree = format!("{lane}/**");
+            let take = ["lease-lane", "acquire", "--lane", &lane, "--tree", &tree, "--owner", "me"];
+            let file = workspace.join("bare");
+            ours.push(self.time(&self.dos, &take, &journal)?);
+            floor.push(self.time(&bare, &[&file.to_string_lossy()], &journal)?);
+            if round % 50 == 0 {
+                let keyword = [&take[..], &["--kind", "keyword"]].concat();
+                theirs.push(self.time(&self.original, &keyword, &workspace.join("theirs.jsonl"))?);
+            }
+        }
+        let (ours, floor, theirs) = (median(&mut ours), median(&mut floor), median(&mut theirs));
+        println!("a durable acquire beside up to 50 live leases, whole process, median of 300:");
+        println!("  dos {}, a process that writes 300 bytes and syncs {}", shown(ours), shown(floor));
+        println!("  {:.2} times that (wanted: at most 2)", ratio(ours, floor));
+        println!("  the original {}: {:.0} times slower\n", shown(theirs), ratio(theirs, ours));
+        Ok(())
+    }
+
+    /// Peak memory of a replay, for a journal and one ten times as long.
+    fn memory(&self) -> anyhow::Result<()> {
+        let mut peaks = Vec::new();
+        for entries in [100_000, 1_000_000] {
+            let journal = self.journal(entries)?;
+            let peak = Command::new("python3")
+                .args(["-c", PEAK])
+                .arg(&self.dos)
+                .args(["journal", "replay"])
+                .env("DISPATCH_LANE_JOURNAL_PATH", &journal)
+                .current_dir(self.scratch.path())
+                .output()
+                .context("python3 is needed to measure memory")?;
+            let text = String::from_utf8_lossy(&peak.stdout).trim().to_string();
+            let kib: f64 = text.parse().with_context(|| format!("no peak in {text:?}"))?;
+            let size = fs::metadata(&journal)?.len();
+            println!("peak memory of a replay of {:.0} MB: {:.1} MB", size as f64 / 1e6, kib / 1024.0);
+            fs::remove_file(&journal)?;
+            peaks.push(kib);
+        }
+        if let [short, long] = peaks.as_slice() {
+            println!("  ten times the journal, {:.2} times the memory (wanted: 1)\n", long / short);
+        }
+        Ok(())
+    }
+
+    fn time(&self, program: &Path, arguments: &[&str], journal: &Path) -> anyhow::Result<Duration> {
+        let folder = self.scratch.path();
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env("DISPATCH_LANE_JOURNAL_PATH", journal)
+            .env("DISPATCH_HOME", folder.join("home"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let started = Instant::now();
+        let status = command.status().with_context(|| format!("failed to run {program:?}"))?;
+        let took = started.elapsed();
+        if !status.success() {
+            bail!("{program:?} {arguments:?} ended with {status}");
+        }
+        Ok(took)
+    }
+
+    /// A journal as a fleet of sixteen lanes writes it: grants, beats, refusals, releases.
+    fn journal(&self, entries: usize) -> anyhow::Result<PathBuf> {
+        let mut text = String::new();
+        let mut held: [Option<usize>; 16] = [None; 16];
+        for seq in 1..=entries {
+            let lane = seq * 7 % 16;
+            let ts = format!("2026-01-10T{:02}:{:02}:{:02}Z", seq / 3600 % 24, seq / 60 % 60, seq % 60);
+            match (held.get(lane).copied().flatten(), seq % 5) {
+                (None, _) => {
+                    write!(text, r#"{{"host_id": "build-host", "lane": "lane{lane}", "lane_kind": "cluster", "lease": {{"acquired_at": "{ts}", "holder": "agent-{seq}", "host_id": "build-host", "lane": "lane{lane}", "lane_kind": "cluster", "loop_ts": "{ts}#{seq}", "pid": 4242, "tree": ["lane{lane}/**"]}}, "loop_ts": "{ts}#{seq}", "op": "ACQUIRE", "pid": 4242, "prev_holder": null, "reason": "lane-lease:agent-{seq}", "seq": {seq}, "tree": ["lane{lane}/**"], "ts": "{ts}", "ttl_minutes": null}}"#)?;
+                    held[lane] = Some(seq);
+                }
+                (Some(since), 0) => {
+                    let stamp = stamp_of(since);
+                    write!(text, r#"{{"host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{stamp}#{since}", "op": "RELEASE", "reason": "lane-lease:agent-{since}", "seq": {seq}, "ts": "{ts}"}}"#)?;
+                    held[lane] = None;
+                }
+                (Some(_), 1) => {
+                    write!(text, r#"{{"holder": "agent-{seq}", "host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{ts}", "op": "REFUSE", "reason": "lane lane{lane} is held by a live loop; wait for it or take another", "reason_class": "", "run_id": null, "seq": {seq}, "ts": "{ts}"}}"#)?;
+                }
+                (Some(since), _) => {
+                    let stamp = stamp_of(since);
+                    write!(text, r#"{{"heartbeat_at": "{ts}", "host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{stamp}#{since}", "op": "HEARTBEAT", "seq": {seq}, "ts": "{ts}"}}"#)?;
+                }
+            }
+            text.push('\n');
+        }
+        let path = self.scratch.path().join(format!("journal-{entries}.jsonl"));
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    fn bare_writer(&self) -> anyhow::Result<PathBuf> {
+        let source = self.scratch.path().join("bare.rs");
+        let program = self.scratch.path().join("bare");
+        fs::write(&source, BARE)?;
+        let status = Command::new("rustc")
+            .args(["-O", "-C", "panic=abort", "-C", "strip=symbols", "--edition", "2024", "-o"])
+            .args([&program, &source])
+            .status()
+            .context("failed to run rustc")?;
+        if !status.success() {
+            bail!("the bare writer does not compile");
+        }
+        Ok(program)
+    }
+}
+
+fn stamp_of(seq: usize) -> String {
+    format!("2026-01-10T{:02}:{:02}:{:02}Z", seq / 3600 % 24, seq / 60 % 60, seq % 60)
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn ratio(above: Duration, below: Duration) -> f64 {
+    above.as_secs_f64() / below.as_secs_f64()
+}
+
+fn shown(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }

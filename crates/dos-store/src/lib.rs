@@ -11,6 +11,7 @@ pub mod clock;
 pub mod decisions;
 pub mod disk;
 pub mod error;
+pub mod inspect;
 pub mod ledger;
 pub mod lock;
 pub mod lock_body;

@@ -76,7 +76,7 @@ impl<D: Disk + Clone> Log<D> {
             let window = buffer.get(..filled).unwrap_or_default();
             for end in memchr::memchr_iter(b'\n', window.get(searched..).unwrap_or_default()) {
                 let end = end + searched;
-                let bytes = window.get(start..end).unwrap_or_default();
+                let bytes = bounded(window.get(start..end).unwrap_or_default());
                 each(RawLine { number, offset: offset + start as u64, bytes, complete: true });
                 number += 1;
                 start = end + 1;
@@ -96,7 +96,7 @@ impl<D: Disk + Clone> Log<D> {
             }
         }
         if filled > 0 {
-            let bytes = buffer.get(..filled).unwrap_or_default();
+            let bytes = bounded(buffer.get(..filled).unwrap_or_default());
             each(RawLine { number, offset, bytes, complete: false });
         }
         Ok(offset + filled as u64)
@@ -190,6 +190,11 @@ impl<D: Disk + Clone> Log<D> {
         let dir = self.path.parent().unwrap_or(Utf8Path::new("."));
         self.disk.sync_dir(dir).map_err(failed("make durable the folder of"))
     }
+}
+
+/// As much of a line as shows that it is too long.
+fn bounded(line: &[u8]) -> &[u8] {
+    line.get(..=limits::LINE_BYTES_MAX).unwrap_or(line)
 }
 
 impl<D: Disk> Unsynced<D> {

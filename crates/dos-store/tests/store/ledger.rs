@@ -1,0 +1,103 @@
+//! One decision at a time, all of it or nothing.
+
+use std::time::Duration;
+
+use dos_core::journal::entry::Record;
+use dos_core::timestamp::Timestamp;
+use dos_store::disk::RealDisk;
+use dos_store::{Ledger, StoreError};
+use serde_json::json;
+
+use crate::{Folder, NOON, TestClock, text};
+
+fn ledger(folder: &Folder) -> Ledger<RealDisk, TestClock> {
+    let clock = TestClock::at_noon();
+    Ledger::new(RealDisk, clock, folder.join("journal.jsonl"), folder.join("lock"), "host")
+}
+
+fn record(op: &str, lane: &str, seq: u64) -> Record {
+    let value = json!({"op": op, "lane": lane, "loop_ts": "t", "lease": {"lane": lane, "loop_ts": "t"}});
+    let now = Timestamp::from_millis(NOON).unwrap();
+    Record::from_object(value.as_object().unwrap().clone()).stamped(seq, now)
+}
+
+const WAIT: Duration = Duration::from_secs(1);
+
+#[test]
+fn the_next_decision_sees_what_was_appended() {
+    let folder = Folder::new();
+    let ledger = ledger(&folder);
+    for seq in 1..=3 {
+        let seen: Result<u64, StoreError> = ledger.transact(WAIT, |live| {
+            Ok((vec![record("ACQUIRE", &format!("lane{seq}"), live.next_seq())], live.next_seq()))
+        });
+        assert_eq!(seen.unwrap(), seq);
+    }
+    let lanes: Vec<String> =
+        ledger.read().unwrap().leases().map(|lease| lease.lane().into_owned()).collect();
+    assert_eq!(lanes, ["lane1", "lane2", "lane3"]);
+    assert_eq!(folder.names(), ["journal.jsonl", "lock.guard"]);
+}
+
+#[test]
+fn a_decision_that_fails_or_writes_nothing_leaves_nothing() {
+    let folder = Folder::new();
+    let ledger = ledger(&folder);
+    let nothing: Result<(), StoreError> = ledger.transact(WAIT, |_| Ok((vec![], ())));
+    nothing.unwrap();
+    let failed: Result<(), StoreError> = ledger.transact(WAIT, |_| Err(StoreError::NoEntropy));
+    assert!(matches!(failed, Err(StoreError::NoEntropy)));
+    assert_eq!(folder.names(), ["lock.guard"]);
+}
+
+#[test]
+fn nothing_is_written_without_the_lock() {
+    let folder = Folder::new();
+    let ledger = ledger(&folder);
+    let lost: Result<(), StoreError> = ledger.transact(WAIT, |_| {
+        // Another program takes the lock away while we decide.
+        std::fs::remove_file(folder.join("lock")).unwrap();
+        Ok((vec![record("ACQUIRE", "a", 1)], ()))
+    });
+    assert!(matches!(lost, Err(StoreError::LockLost { .. })));
+    assert!(!folder.join("journal.jsonl").exists());
+}
+
+#[test]
+fn compaction_keeps_the_leases_the_watermark_and_the_evidence() {
+    let folder = Folder::new();
+    let ledger = ledger(&folder);
+    let lines = [
+        record("ACQUIRE", "a", 1).line(),
+        record("ACQUIRE", "b", 2).line(),
+        "not json\n".to_string(),
+        record("RELEASE", "a", 3).line(),
+        "{\"op\":\"torn".to_string(),
+    ];
+    std::fs::write(folder.join("journal.jsonl"), lines.concat()).unwrap();
+    let before = ledger.read().unwrap();
+    let compacted = ledger.compact(WAIT).unwrap();
+    assert_eq!((compacted.entries_before, compacted.entries_after), (4, 2));
+    let after = ledger.read().unwrap();
+    assert_eq!(before, after);
+    assert_eq!(after.next_seq(), 4);
+    assert!(text(&folder.join("journal.jsonl")).contains("\"_raw\": \"not json\""));
+    assert_eq!(folder.names(), ["journal.jsonl", "lock.guard"]);
+}
+
+#[test]
+fn an_empty_journal_is_not_compacted_into_something() {
+    let folder = Folder::new();
+    let ledger = ledger(&folder);
+    let compacted = ledger.compact(WAIT).unwrap();
+    assert_eq!((compacted.entries_before, compacted.entries_after), (0, 0));
+    assert!(!folder.join("journal.jsonl").exists());
+}
+
+#[test]
+fn reading_takes_no_lock_and_leaves_no_trace() {
+    let folder = Folder::new();
+    let ledger = ledger(&folder);
+    assert!(ledger.read().unwrap().is_empty());
+    assert_eq!(folder.names(), Vec::<String>::new());
+}
