@@ -75,8 +75,10 @@ pub struct LaneMutex<'a, D, C> {
 pub struct Held<'a, D: Disk, C> {
     mutex: LaneMutex<'a, D, C>,
     /// Dropping it is what lets the next of our processes go on.
+    #[expect(dead_code, reason = "held for what happens when it is dropped")]
     kernel: D::Lock,
-    installed: FileId,
+    /// Our lock file, kept open: as long as it is, no other file can have its number.
+    installed: D::File,
     since: Duration,
 }
 
@@ -110,45 +112,38 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             return Err(StoreError::NetworkFileSystem { path: folder.to_owned(), kind });
         }
         let deadline = self.clock.elapsed() + wait;
-        let kernel =
-            kernel_lock(self.disk, self.clock, self.visible, wait).map_err(
-                |error| match error {
-                    StoreError::Busy { path, .. } => StoreError::Busy { path, holder: self.who() },
-                    other => other,
-                },
-            )?;
-        let nonce = nonce()?;
-        let draft = self.draft_path(&nonce);
-        self.sweep_drafts(folder)?;
-        let installed = match self.install(&nonce, &draft, deadline) {
-            Ok(installed) => installed,
-            Err(error) => {
-                let _ = self.disk.remove(&draft);
-                return Err(error);
+        loop {
+            if let Some(held) = self.attempt(deadline)? {
+                return Ok(held);
             }
-        };
-        let since = self.clock.elapsed();
-        let held = Held { mutex: self, kernel, installed, since };
-        if held.is_ours()? && !held.mutex.steal_in_flight()? {
-            return Ok(held);
+            self.pause(deadline)?;
         }
-        // Somebody displaced a live lock of another program at this moment: step back.
-        let Held { mutex, kernel, .. } = held;
-        drop(kernel);
-        mutex.after_step_back(installed, deadline)
     }
 
-    fn after_step_back(
-        self,
-        installed: FileId,
-        deadline: Duration,
-    ) -> Result<Held<'a, D, C>, StoreError> {
-        if self.stat(self.visible)?.is_some_and(|stat| stat.id == installed) {
+    /// `None` when another program's live lock turned up behind the name that we had taken.
+    fn attempt(&self, deadline: Duration) -> Result<Option<Held<'a, D, C>>, StoreError> {
+        let wait = deadline.saturating_sub(self.clock.elapsed());
+        let kernel = match kernel_lock(self.disk, self.clock, self.visible, wait) {
+            Err(StoreError::Busy { path, .. }) => {
+                return Err(StoreError::Busy { path, holder: self.who() });
+            }
+            other => other?,
+        };
+        self.sweep_drafts(self.folder())?;
+        let nonce = nonce()?;
+        let draft = self.draft_path(&nonce);
+        let installed = self.install(&nonce, &draft, deadline).inspect_err(|_| {
+            let _ = self.disk.remove(&draft);
+        })?;
+        let mutex = Self { ..*self };
+        let held = Held { mutex, kernel, installed, since: self.clock.elapsed() };
+        if held.is_ours()? && !self.steal_in_flight()? {
+            return Ok(Some(held));
+        }
+        if held.is_visible()? {
             let _ = self.disk.remove(self.visible);
         }
-        self.pause(deadline)?;
-        let rest = deadline.saturating_sub(self.clock.elapsed());
-        self.acquire(rest)
+        Ok(None)
     }
 
     /// Waits a short, uneven while, or says who is in the way once the deadline has passed.
@@ -173,13 +168,13 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         }
     }
 
-    /// Puts our lock file in place; returns which file it is.
+    /// Puts our lock file in place; returns it open.
     fn install(
         &self,
         nonce: &str,
         draft: &Utf8Path,
         deadline: Duration,
-    ) -> Result<FileId, StoreError> {
+    ) -> Result<D::File, StoreError> {
         let failed = StoreError::io("create", self.visible);
         let mine = self.write_draft(nonce, draft)?;
         match self.disk.rename_new(draft, self.visible) {
@@ -219,15 +214,11 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         }
     }
 
-    fn write_draft(&self, nonce: &str, draft: &Utf8Path) -> Result<FileId, StoreError> {
+    fn write_draft(&self, nonce: &str, draft: &Utf8Path) -> Result<D::File, StoreError> {
         let owner = format!("dos/{}/{}/{nonce}", one_line(self.host), std::process::id());
         let more = [("guard", "1"), ("nonce", nonce)];
         let body = lock_body::render(&owner, self.clock.now()?, &more);
-        let file = self
-            .disk
-            .create_new(draft, body.as_bytes())
-            .map_err(StoreError::io("create", draft))?;
-        Ok(file.stat().map_err(StoreError::io("look at", draft))?.id)
+        self.disk.create_new(draft, body.as_bytes()).map_err(StoreError::io("create", draft))
     }
 
     fn classify(&self) -> Result<Visible, StoreError> {
@@ -356,8 +347,14 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
     pub fn is_ours(&self) -> Result<bool, StoreError> {
         let slept = self.mutex.clock.elapsed().saturating_sub(self.since).as_millis();
         let fresh = slept < (TTL_MILLIS / 2) as u128;
-        let stat = self.mutex.stat(self.mutex.visible)?;
-        Ok(fresh && stat.is_some_and(|stat| stat.id == self.installed))
+        Ok(fresh && self.is_visible()?)
+    }
+
+    /// Is the file under the visible name the one that we put there?
+    fn is_visible(&self) -> Result<bool, StoreError> {
+        let visible = self.mutex.visible;
+        let ours = self.installed.stat().map_err(StoreError::io("look at", visible))?.id;
+        Ok(self.mutex.stat(visible)?.is_some_and(|stat| stat.id == ours))
     }
 
     /// Lets the mutex go. A visible file that is no longer ours is left alone.

@@ -16,7 +16,8 @@ fn ledger(folder: &Folder) -> Ledger<RealDisk, TestClock> {
 }
 
 fn record(op: &str, lane: &str, seq: u64) -> Record {
-    let value = json!({"op": op, "lane": lane, "loop_ts": "t", "lease": {"lane": lane, "loop_ts": "t"}});
+    let value =
+        json!({"op": op, "lane": lane, "loop_ts": "t", "lease": {"lane": lane, "loop_ts": "t"}});
     let now = Timestamp::from_millis(NOON).unwrap();
     Record::from_object(value.as_object().unwrap().clone()).stamped(seq, now)
 }

@@ -111,7 +111,8 @@ fn a_lock_that_does_not_say_since_when_goes_by_its_file_time() {
         let scene = Scene::new();
         scene.write(body);
         let file = std::fs::File::options().write(true).open(&scene.visible).unwrap();
-        let noon = std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(crate::NOON).unwrap());
+        let noon =
+            std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(crate::NOON).unwrap());
         file.set_modified(noon - Duration::from_secs(10)).unwrap();
         assert!(matches!(scene.acquire(), Err(StoreError::Busy { .. })), "{body:?}");
         file.set_modified(noon - Duration::from_secs(301)).unwrap();
@@ -124,7 +125,8 @@ fn a_lock_that_does_not_say_since_when_goes_by_its_file_time() {
 fn a_leftover_of_ours_is_replaced_at_once_whatever_its_age() {
     for age in [0, 100, 299, 3600] {
         let scene = Scene::new();
-        let dead = scene.foreign(age).replace("ghost", "dos/host/1/00ff") + "guard: 1\nnonce: 00ff\n";
+        let dead =
+            scene.foreign(age).replace("ghost", "dos/host/1/00ff") + "guard: 1\nnonce: 00ff\n";
         scene.write(&dead);
         scene.acquire().unwrap().release().unwrap();
         scene.assert_clean();

@@ -70,7 +70,8 @@ fn a_line_beyond_the_bound_is_cut_and_the_next_one_is_whole() {
     let folder = Folder::new();
     let path = folder.join("log.jsonl");
     for (tail, complete) in [("\nnext\n", true), ("", false)] {
-        std::fs::write(&path, format!("first\n{}{tail}", "x".repeat(LINE_BYTES_MAX + 300_000))).unwrap();
+        std::fs::write(&path, format!("first\n{}{tail}", "x".repeat(LINE_BYTES_MAX + 300_000)))
+            .unwrap();
         let log = Log::new(RealDisk, &path);
         let found = lines(&log);
         assert_eq!(found[1].2.len(), LINE_BYTES_MAX + 1);
