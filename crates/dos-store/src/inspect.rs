@@ -1,6 +1,7 @@
 //! A look at the lane mutex and at the disk below it, for a report: takes nothing, writes nothing.
 
 use std::fs;
+use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::timestamp::Timestamp;
@@ -127,24 +128,44 @@ pub fn nearest_folder(file: &Utf8Path) -> Utf8PathBuf {
     }
 }
 
+/// What keeps this user from writing a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Obstacle {
+    /// The system says no: missing rights, or a file system without writing.
+    #[error("{path}: {source}")]
+    Denied {
+        /// On which file or folder.
+        path: Utf8PathBuf,
+        /// What it says.
+        source: io::Error,
+    },
+    /// Something else is there.
+    #[error("{path} should be a {wanted}, but something else is there")]
+    InTheWay {
+        /// Where.
+        path: Utf8PathBuf,
+        /// `folder` or `file`.
+        wanted: &'static str,
+    },
+}
+
 /// What keeps this user from writing the file, or from creating it; `None` when nothing does.
-pub fn write_obstacle(file: &Utf8Path) -> Option<String> {
-    let problem = |path: &Utf8Path, wanted: Access| {
-        let error = access(path.as_std_path(), wanted).err()?;
-        let error = std::io::Error::from(error);
-        (error.kind() != std::io::ErrorKind::NotFound).then(|| format!("{path}: {error}"))
+pub fn write_obstacle(file: &Utf8Path) -> Option<Obstacle> {
+    let denied = |path: &Utf8Path, wanted: Access| {
+        let source = io::Error::from(access(path.as_std_path(), wanted).err()?);
+        let is_there = source.kind() != io::ErrorKind::NotFound;
+        is_there.then(|| Obstacle::Denied { path: path.to_owned(), source })
     };
     let folder = nearest_folder(file);
-    let in_the_way =
-        file.ancestors().skip(1).take_while(|above| **above != folder).find(|path| path.exists());
-    if let Some(path) = in_the_way {
-        return Some(format!("{path} should be a folder, but something else is there"));
+    let mut between = file.ancestors().skip(1).take_while(|above| **above != folder);
+    if let Some(path) = between.find(|path| path.exists()) {
+        return Some(Obstacle::InTheWay { path: path.to_owned(), wanted: "folder" });
     }
     if file.is_dir() {
-        return Some(format!("{file} should be a file, but it is a folder"));
+        return Some(Obstacle::InTheWay { path: file.to_owned(), wanted: "file" });
     }
-    problem(&folder, Access::WRITE_OK | Access::EXEC_OK)
-        .or_else(|| problem(file, Access::READ_OK | Access::WRITE_OK))
+    denied(&folder, Access::WRITE_OK | Access::EXEC_OK)
+        .or_else(|| denied(file, Access::READ_OK | Access::WRITE_OK))
 }
 
 #[cfg(test)]
@@ -202,11 +223,13 @@ mod tests {
     fn what_is_in_the_way_of_a_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
-        assert_eq!(write_obstacle(&root.join("a/b/c")), None);
+        assert!(write_obstacle(&root.join("a/b/c")).is_none());
         assert_eq!(nearest_folder(&root.join("a/b/c")), root);
         fs::write(root.join("a"), "").unwrap();
-        assert_eq!(write_obstacle(&root.join("a")), None);
-        assert!(write_obstacle(&root.join("a/b/c")).unwrap().contains("/a should be a folder"));
-        assert!(write_obstacle(root).unwrap().contains("is a folder"));
+        assert!(write_obstacle(&root.join("a")).is_none());
+        let obstacle = write_obstacle(&root.join("a/b/c")).unwrap();
+        assert!(obstacle.to_string().contains("/a should be a folder"));
+        let obstacle = write_obstacle(root).unwrap();
+        assert!(matches!(obstacle, Obstacle::InTheWay { wanted: "file", .. }));
     }
 }

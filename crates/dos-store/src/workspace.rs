@@ -14,7 +14,6 @@ const IGNORE_NOTE: &str = "\
 # State of `dos`: what it needs to referee this workspace, nothing for the history of the repository.
 # It may be deleted while no agent is at work.
 *
-!.gitignore
 ";
 
 /// What the environment says. A variable that is empty counts as not set.
