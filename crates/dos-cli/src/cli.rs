@@ -30,35 +30,23 @@ Examples:
   dos lease-lane release --lane api --owner me       give it back
   dos doctor                                         what is configured, what is wrong";
 
-/// The verbs.
+/// The verbs. What each does stands with its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Say whether a lane may be taken now; changes nothing
     Arbitrate(verbs::arbitrate::Args),
-    /// Print a completion script for a shell
     Completions(verbs::completions::Args),
-    /// Report the workspace, its lanes and what is wrong
     Doctor(verbs::doctor::Args),
-    /// List what each exit code means
     ExitCodes(verbs::exit_codes::Args),
-    /// Record that a run is to stop; stops nothing itself
     Halt(verbs::halt::Args),
-    /// Write a dos.toml with lanes derived from the repository's folders
     Init(verbs::init::Args),
-    /// Read, check and compact the lane journal
     #[command(subcommand)]
     Journal(verbs::journal::Verb),
-    /// Take and give back the archive lock
     #[command(subcommand)]
     Lease(verbs::lease::Verb),
-    /// Take, keep and give back lanes
     #[command(subcommand)]
     LeaseLane(verbs::lease_lane::Verb),
-    /// Print the manual pages, or write them to a folder
     Man(verbs::man::Args),
-    /// Watch real workers race for a throwaway repository
     Quickstart(verbs::quickstart::Args),
-    /// Mint and show run ids
     #[command(subcommand)]
     RunId(verbs::run_id::Verb),
 }

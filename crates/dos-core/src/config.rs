@@ -80,6 +80,23 @@ const TABLES: [&str; 24] = [
     "data",
     "precursor",
 ];
+/// The names under `[paths]`, of which this version reads two.
+const PATH_KEYS: [&str; 14] = [
+    "lane_journal",
+    "archive_lock",
+    "execution_state",
+    "plans_glob",
+    "findings_queue",
+    "fanout_runs",
+    "dispatch_loops",
+    "chained_runs",
+    "next_packets",
+    "replan_dir",
+    "soaks_index",
+    "picker_audits",
+    "leases_dir",
+    "verdict_journal",
+];
 const LANE_KEYS: [&str; 5] = ["concurrent", "exclusive", "autopick", "trees", "aliases"];
 const OVERLAP_KEYS: [&str; 2] = ["policy", "ratio_max"];
 const CLASS_KEYS: [&str; 2] = ["name", "max_concurrent"];
@@ -99,7 +116,7 @@ impl Config {
         let (overlap, ratio_max) = reader
             .table(&document, "overlap", Reader::overlap)
             .unwrap_or_else(|| (Box::new(Exact), overlap::RATIO_MAX));
-        let paths = reader.table(&document, "paths", Reader::strings).unwrap_or_default();
+        let paths = reader.table(&document, "paths", Reader::paths).unwrap_or_default();
         let class_budgets =
             reader.table(&document, "concurrency_class", Reader::classes).unwrap_or_default();
         reader.unknown_keys(&document, &TABLES, "dos.toml");
@@ -261,6 +278,13 @@ impl<'t> Reader<'t> {
             };
         }
         Ok(budgets)
+    }
+
+    fn paths(&mut self, value: &Value<'t>) -> Result<BTreeMap<String, String>, Problem> {
+        if let Some(table) = value.get_ref().as_table() {
+            self.unknown_keys(table, &PATH_KEYS, "[paths]");
+        }
+        self.strings(value)
     }
 
     fn strings(&mut self, value: &Value<'t>) -> Result<BTreeMap<String, String>, Problem> {

@@ -277,8 +277,13 @@ impl Derived {
         let lanes = self.declared();
         let mut text = String::from(
             "# Who may write where in this repository, and what may run side by side.\n\
-             # `dos init` made this from the folders it found. Edit it; `dos doctor` checks it.\n\
-             \n\
+             # `dos init` made this from the folders it found. Edit it; `dos doctor` checks it.\n",
+        );
+        if self.lanes.is_empty() {
+            text.push_str("# There was no source folder, so one lane covers everything.\n");
+        }
+        text.push_str(
+            "\n\
              [lanes]\n\
              # Agents take one of these, write inside its tree, and give it back.\n",
         );
@@ -359,14 +364,17 @@ fn ignored(folder: &Utf8Path, names: &BTreeSet<String>, git: bool) -> Vec<String
     if !git || names.is_empty() {
         return Vec::new();
     }
-    let before = ["--literal-pathspecs", "-c", "core.quotePath=false", "check-ignore", "--"];
-    let arguments: Vec<&str> = before.into_iter().chain(names.iter().map(String::as_str)).collect();
+    // With `./` before it no name reads as an option or as pathspec magic.
+    let paths: Vec<String> = names.iter().map(|name| format!("./{name}")).collect();
+    let before = ["-c", "core.quotePath=false", "check-ignore", "--"];
+    let arguments: Vec<&str> = before.into_iter().chain(paths.iter().map(String::as_str)).collect();
     // "None of them" is a failure too, as far as git is concerned.
     let listed = git::run(folder, &arguments).unwrap_or_default();
     let listed: BTreeSet<&str> = listed.lines().collect();
     let is_listed = |name: &&String| {
-        listed.contains(name.as_str())
-            || listed.contains(format!("\"{}\"", name.replace('"', "\\\"")).as_str())
+        let quoted = name.replace('"', "\\\"");
+        listed.contains(format!("./{name}").as_str())
+            || listed.contains(format!("\"./{quoted}\"").as_str())
     };
     names.iter().filter(is_listed).cloned().collect()
 }

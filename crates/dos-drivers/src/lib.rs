@@ -6,6 +6,7 @@
 pub mod git;
 pub mod init;
 pub mod process;
+pub mod quickstart;
 pub mod referee;
 pub mod spawn;
 pub mod watch;

@@ -2,6 +2,7 @@
 //!
 //! Every verb, hook and driver asks here, so that they all see one and the same view of who is live.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use dos_core::journal::LiveSet;
@@ -13,6 +14,7 @@ use dos_core::lane::{
 use dos_core::timestamp::OutOfRange;
 use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::RealDisk;
+use dos_store::ledger::Compacted;
 use dos_store::{Ledger, StoreError, Workspace};
 
 use crate::process;
@@ -41,6 +43,7 @@ pub enum RefereeError {
 pub struct Referee<'a> {
     workspace: &'a Workspace,
     ledger: Ledger<RealDisk, RealClock>,
+    created: Cell<bool>,
 }
 
 /// Who is live, at one moment.
@@ -61,12 +64,17 @@ impl View {
 impl<'a> Referee<'a> {
     /// The referee of a workspace.
     pub fn new(workspace: &'a Workspace, clock: RealClock) -> Self {
-        Self { workspace, ledger: workspace.ledger(RealDisk, clock) }
+        Self { workspace, ledger: workspace.ledger(RealDisk, clock), created: Cell::new(false) }
     }
 
     /// The ledger.
     pub fn ledger(&self) -> &Ledger<RealDisk, RealClock> {
         &self.ledger
+    }
+
+    /// Did this referee create the workspace's `.dos` folder?
+    pub fn created_folder(&self) -> bool {
+        self.created.get()
     }
 
     /// Who is live now. Writes nothing, locks nothing.
@@ -100,12 +108,27 @@ impl<'a> Referee<'a> {
     /// Decides a command and makes the decision durable.
     pub fn act(&self, command: &Command, lock_wait: Duration) -> Result<Outcome, RefereeError> {
         let policy = &self.workspace.config.policy;
-        self.workspace.prepare_write(&RealDisk, &self.workspace.lock)?;
-        self.workspace.prepare_write(&RealDisk, &self.workspace.journal)?;
+        self.prepare()?;
         self.ledger.transact(lock_wait, |live| {
             let decision = decide(live, command, &self.moment(live)?, policy)?;
             Ok((decision.entries, decision.outcome))
         })
+    }
+
+    /// Puts a snapshot of the live leases in place of the journal's history.
+    pub fn compact(&self, lock_wait: Duration) -> Result<Compacted, RefereeError> {
+        self.prepare()?;
+        Ok(self.ledger.compact(lock_wait)?)
+    }
+
+    /// Makes the folders of journal and lock.
+    fn prepare(&self) -> Result<(), RefereeError> {
+        for file in [&self.workspace.lock, &self.workspace.journal] {
+            if self.workspace.prepare_write(&RealDisk, file)? {
+                self.created.set(true);
+            }
+        }
+        Ok(())
     }
 
     /// Asks for a lane until it is granted or `wait` has passed. While the answer is no, nothing

@@ -14,7 +14,6 @@ use crate::error::StoreError;
 use crate::lock::kernel_lock;
 use crate::lock_body;
 
-const BODY_BYTES_MAX: usize = 64 * 1024;
 const GUARD_WAIT: Duration = Duration::from_secs(10);
 
 /// The lock file of a workspace.
@@ -55,7 +54,8 @@ impl<'a, D: Disk, C: Clock> ArchiveLock<'a, D, C> {
     /// Who holds it now; `None` when it is free. Writes nothing.
     pub fn holder(&self) -> Result<Option<Holder>, StoreError> {
         let failed = || StoreError::io("read", self.path);
-        let Some(content) = read_small(self.disk, self.path, BODY_BYTES_MAX).map_err(failed())?
+        let Some(content) =
+            read_small(self.disk, self.path, lock_body::BYTES_MAX).map_err(failed())?
         else {
             return Ok(None);
         };

@@ -105,7 +105,7 @@ impl StoreError {
         match self {
             Self::Io { source, path, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                    format!("nothing was written; make {path} writable for this user")
+                    format!("nothing was granted; give this user access to {path}")
                 }
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "nothing was granted; free some space and run this again".to_string()

@@ -12,8 +12,6 @@ use crate::error::StoreError;
 use crate::lock::{TTL_MILLIS, guard_path};
 use crate::lock_body;
 
-const BODY_BYTES_MAX: usize = 64 * 1024;
-
 /// Who has the visible lock file of the lane mutex.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LockState {
@@ -75,7 +73,7 @@ pub fn inspect_lock<D: Disk>(
     now: Timestamp,
     runs: impl FnOnce(u32) -> bool,
 ) -> Result<LockState, StoreError> {
-    let content = read_small(disk, visible, BODY_BYTES_MAX);
+    let content = read_small(disk, visible, lock_body::BYTES_MAX);
     let stat = disk.stat(visible).map_err(StoreError::io("look at", visible))?;
     let (Some(stat), Some(content)) = (stat, content.map_err(StoreError::io("read", visible))?)
     else {
@@ -86,7 +84,7 @@ pub fn inspect_lock<D: Disk>(
     let written = i64::try_from(stat.modified.as_millis()).unwrap_or(i64::MAX);
     let age_millis =
         lock_body::age_millis(&fields, now).unwrap_or_else(|| now.millis().saturating_sub(written));
-    let is_ours = owner.starts_with("dos/") && fields.contains_key("guard");
+    let is_ours = lock_body::is_ours(&fields);
     let pid = fields.get("pid").and_then(|pid| pid.parse().ok());
     let holder = LockHolder { owner, pid, age_millis };
     Ok(match is_ours {

@@ -25,8 +25,6 @@ pub const TTL_MILLIS: i64 = 300_000;
 const SURELY_FRESH_MILLIS: i64 = TTL_MILLIS - 60_000;
 /// After swapping out a stale lock: time for a slow stealer to show itself.
 const SETTLE: Duration = Duration::from_millis(100);
-/// A lock file is a few short lines.
-const BODY_BYTES_MAX: usize = 64 * 1024;
 const POLL_MIN_MICROS: u64 = 200;
 const POLL_MAX_MICROS: u64 = 3000;
 
@@ -156,7 +154,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
     }
 
     fn who(&self) -> String {
-        match read_small(self.disk, self.visible, BODY_BYTES_MAX) {
+        match read_small(self.disk, self.visible, lock_body::BYTES_MAX) {
             Ok(Some(content)) => {
                 let fields = lock_body::parse(&String::from_utf8_lossy(&content));
                 match fields.get("owner").filter(|owner| !owner.is_empty()) {
@@ -226,15 +224,15 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         let Some(stat) = self.stat(self.visible)? else {
             return Ok(Visible::Free);
         };
-        let Some(content) = read_small(self.disk, self.visible, BODY_BYTES_MAX).map_err(failed())?
+        let Some(content) =
+            read_small(self.disk, self.visible, lock_body::BYTES_MAX).map_err(failed())?
         else {
             return Ok(Visible::Free);
         };
         let fields = lock_body::parse(&String::from_utf8_lossy(&content));
         let now = self.clock.now()?;
         let age = lock_body::age_millis(&fields, now);
-        let owner = fields.get("owner").cloned().unwrap_or_default();
-        if owner.starts_with("dos/") && fields.contains_key("guard") {
+        if lock_body::is_ours(&fields) {
             let nonce = fields.get("nonce").cloned().unwrap_or_default();
             return Ok(Visible::Ours { nonce, age });
         }
@@ -279,7 +277,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         }
         let came_out = self.stat(draft)?.map(|stat| stat.id);
         let same = came_out == Some(judged)
-            && read_small(self.disk, draft, BODY_BYTES_MAX).map_err(failed())?.as_deref()
+            && read_small(self.disk, draft, lock_body::BYTES_MAX).map_err(failed())?.as_deref()
                 == Some(content);
         match same {
             true => self.disk.remove(draft).map_err(failed())?,

@@ -13,6 +13,15 @@ pub fn parse(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The longest lock file that is read, in bytes: they are a few short lines.
+pub const BYTES_MAX: usize = 64 * 1024;
+
+/// Did one of our processes write it? Then the kernel lock tells whether it lives.
+pub fn is_ours(fields: &BTreeMap<String, String>) -> bool {
+    let owner = fields.get("owner").map(String::as_str).unwrap_or_default();
+    owner.starts_with("dos/") && fields.contains_key("guard")
+}
+
 /// The text of a lock file: who holds it, since when, from which process, and further fields.
 pub fn render(owner: &str, now: Timestamp, more: &[(&str, &str)]) -> String {
     let pid = std::process::id();

@@ -77,7 +77,7 @@ fn compact(context: &Context) -> anyhow::Result<Exit> {
         output::answer(&shown, false);
         return Ok(Exit::Yes);
     }
-    let compacted = referee.ledger().compact(WAIT_DEFAULT);
+    let compacted = referee.compact(WAIT_DEFAULT);
     let compacted = match or_busy("", compacted.map_err(anyhow::Error::from))? {
         Ok(compacted) => compacted,
         Err(exit) => return Ok(exit),
@@ -149,6 +149,8 @@ pub struct Health {
     pub corrupt_lines: Vec<u64>,
     /// How many there are.
     pub corrupt: u64,
+    /// Records that a compaction wrote in place of such lines.
+    pub evidence: u64,
     /// Lines whose sequence number is not above all before them.
     pub out_of_order: u64,
     /// Is the last line the rest of a write that never finished?
@@ -174,7 +176,8 @@ impl Health {
                     self.out_of_order += 1;
                 }
                 self.last_seq = self.last_seq.max(entry.seq);
-                entry.op == op::CORRUPT
+                self.evidence += u64::from(entry.op == op::CORRUPT);
+                false
             }
             Line::Corrupt => true,
             Line::Torn => {
@@ -202,6 +205,7 @@ fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
             "records": health.records,
             "corrupt": health.corrupt,
             "corrupt_lines": health.corrupt_lines,
+            "evidence": health.evidence,
             "seq_out_of_order": health.out_of_order,
             "torn_tail": health.torn_tail,
             "bytes": health.bytes,
@@ -219,6 +223,10 @@ fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
             output::line(
                 "They change no lease and stay as evidence; `dos journal tail 0` shows them.",
             );
+        }
+        if health.evidence > 0 {
+            let count = health.evidence;
+            output::line(&format!("evidence  {count} corrupt lines that a compaction set aside"));
         }
         if health.out_of_order > 0 {
             output::line(&format!("seq       {} not above those before them", health.out_of_order));

@@ -67,7 +67,8 @@ pub fn conflict(
     let lane = |lease: &Lease| lease.lane().to_lowercase();
     let alone =
         |lease: &Lease| exclusive.iter().any(|name| lane(lease) == *name || lease.kind() == *name);
-    if lane(newer) == lane(older) {
+    // Leases that hold a tree without a lane have no name to share.
+    if !lane(newer).is_empty() && lane(newer) == lane(older) {
         return Some("one lane twice");
     }
     if alone(newer) || alone(older) {

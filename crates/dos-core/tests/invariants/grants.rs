@@ -94,7 +94,7 @@ fn step() -> impl Strategy<Value = Move> {
 }
 
 proptest! {
-    #![proptest_config(cases(1500))]
+    #![proptest_config(cases(4000))]
 
     #[test]
     fn invariant_4_no_double_grant(

@@ -1,6 +1,12 @@
 //! The invariants of the design, as properties of the pure core; a test is named after what it keeps.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 mod compaction;
 mod config;

@@ -1,11 +1,6 @@
 //! The store on a real disk, with a clock that the test turns.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::new_without_default,
-    missing_docs,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::new_without_default, missing_docs, reason = "tests")]
 
 mod ledger;
 mod lock;

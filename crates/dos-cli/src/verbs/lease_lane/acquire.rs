@@ -8,7 +8,7 @@ use dos_core::timestamp::Timestamp;
 use dos_store::clock::Clock;
 use serde_json::{Value, json};
 
-use super::{named_process, or_busy, run_id};
+use super::{named_process, or_busy, run_id, say_if_created};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
@@ -87,6 +87,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let lock_wait = lock_wait(args.retries, args.retry_interval)?;
     let referee = context.referee(&workspace);
     let outcome = referee.acquire(&acquire, args.wait, lock_wait);
+    say_if_created(&workspace, &referee);
     let outcome = match or_busy(lane, outcome.map_err(anyhow::Error::from))? {
         Ok(outcome) => outcome,
         Err(exit) => return Ok(exit),

@@ -14,7 +14,8 @@ use anyhow::Context as _;
 use dos_core::lane::lease::ProcessId;
 use dos_core::lane::{Command, Lease, Outcome};
 use dos_core::timestamp::Timestamp;
-use dos_drivers::process;
+use dos_drivers::{Referee, process};
+use dos_store::Workspace;
 use serde_json::Value;
 
 use crate::context::Context;
@@ -24,19 +25,12 @@ use crate::output;
 /// Take, keep and give back lanes
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
-    /// Take a lane, or say who has it
     Acquire(acquire::Args),
-    /// Take over a lease from a dead holder, or from one that is named
     Adopt(adopt::Args),
-    /// Say whether a hold is still the live one, by its fencing token
     Check(check::Args),
-    /// Show a sign of life for a lease
     Heartbeat(heartbeat::Args),
-    /// List who is live
     Live(live::Args),
-    /// Give a lease back
     Release(release::Args),
-    /// Record the intent to take a lane; takes nothing
     Spawn(spawn::Args),
 }
 
@@ -63,8 +57,18 @@ pub fn act(
     lock_wait: Duration,
 ) -> anyhow::Result<Result<Outcome, Exit>> {
     let workspace = context.workspace()?;
-    let outcome = context.referee(&workspace).act(command, lock_wait);
+    let referee = context.referee(&workspace);
+    let outcome = referee.act(command, lock_wait);
+    say_if_created(&workspace, &referee);
     or_busy(lane, outcome.map_err(anyhow::Error::from))
+}
+
+/// Says once, to whoever made the first write of a workspace, what that created.
+fn say_if_created(workspace: &Workspace, referee: &Referee<'_>) {
+    if referee.created_folder() {
+        let folder = workspace.dot_dos();
+        output::note(&format!("dos: created {folder} for its journal; git ignores it"));
+    }
 }
 
 /// Answers a busy lock with its own exit code.

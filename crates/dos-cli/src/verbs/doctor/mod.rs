@@ -1,0 +1,83 @@
+//! `dos doctor`: what is configured, what is going on, what is wrong. Reads, and nothing else.
+
+mod findings;
+mod gather;
+mod report;
+mod text;
+
+use camino::Utf8PathBuf;
+use dos_core::lane::Lanes;
+use dos_store::{StoreError, Workspace};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output;
+
+pub use text::{plain, shell};
+
+/// Report the workspace, its lanes and what is wrong
+///
+/// Reads and locks nothing that a writer could notice, and changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dos doctor
+  dos doctor --check           in a script: is the workspace in order?
+  dos doctor --json            for programs: lanes, leases, lock, findings
+
+Exit codes: 0 the report is there; with --check 0 healthy, 1 findings (errors or warnings);
+2 there is no such workspace.")]
+pub struct Args {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Exit with 1 when there is an error or a warning
+    #[arg(long)]
+    check: bool,
+}
+
+/// Reports.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let report = gather::Report::gather(context)?;
+    if args.json {
+        output::answer(&report.json(), false);
+    } else {
+        let colour = output::wants_colour(context.first_variable(&["NO_COLOR"]));
+        report.lines(colour).iter().for_each(|line| output::line(line));
+    }
+    let healthy = !report.findings.iter().any(findings::Finding::gates);
+    Ok(if args.check && !healthy { Exit::No } else { Exit::Yes })
+}
+
+/// The root of the workspace, and the workspace unless its `dos.toml` cannot be read at all.
+pub fn root_and_workspace(
+    context: &Context,
+) -> anyhow::Result<(Utf8PathBuf, Result<Workspace, StoreError>)> {
+    let error = match context.quiet_workspace() {
+        Ok(workspace) => return Ok((workspace.root.clone(), Ok(workspace))),
+        Err(error) => error.downcast::<StoreError>()?,
+    };
+    let config = match &error {
+        StoreError::Io { action: "read", path, .. }
+        | StoreError::WrongKind { path, wanted: "file" } => Some(path),
+        _ => None,
+    };
+    let root = config.filter(|path| path.file_name() == Some("dos.toml")).and_then(|p| p.parent());
+    match root.map(camino::Utf8Path::to_owned) {
+        Some(root) => Ok((root, Err(error))),
+        None => Err(error.into()),
+    }
+}
+
+/// The lanes under the keys of the original's report.
+pub fn lanes_json(lanes: &Lanes) -> Value {
+    let trees: serde_json::Map<String, Value> =
+        lanes.trees.iter().map(|(name, tree)| (name.clone(), tree.to_json())).collect();
+    json!({
+        "concurrent": lanes.concurrent,
+        "exclusive": lanes.exclusive,
+        "autopick": lanes.autopick,
+        "trees": trees,
+    })
+}
