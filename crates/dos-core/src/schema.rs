@@ -71,3 +71,6 @@ pub fn classify(record: &Object, family: &str, understands: i64) -> (Readability
     };
     (readability, Some(tag))
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,6 @@ fn base32(mut value: u64, width: u32) -> String {
     }
     reversed.chars().rev().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,12 +18,12 @@ pub(super) fn header(text: &str) -> Option<Header<'_>> {
     if has_escape_or_control(text.as_bytes()) {
         return None;
     }
-    let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
+    let mut reader = Reader { rest: text.as_bytes() };
     let mut header = Header { checked: true, ..Header::default() };
     reader.object(|reader, name| {
-        let start = reader.at;
+        let start = text.len() - reader.rest.len();
         reader.value(1)?;
-        let end = reader.at;
+        let end = text.len() - reader.rest.len();
         let value = || text.get(start..end);
         match name {
             b"op" => header.op = scalar(value()?)?,
@@ -39,7 +39,7 @@ pub(super) fn header(text: &str) -> Option<Header<'_>> {
         }
         Some(())
     })?;
-    (reader.at == text.len()).then_some(header)
+    reader.rest.is_empty().then_some(header)
 }
 
 fn scalar(text: &str) -> Option<Scalar<'_>> {
@@ -65,23 +65,25 @@ fn has_escape_or_control(bytes: &[u8]) -> bool {
 }
 
 struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    /// What has not been read yet.
+    rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
     fn blanks(&mut self) {
-        while self.peek() == Some(b' ') {
-            self.at += 1;
+        while let [b' ', rest @ ..] = self.rest {
+            self.rest = rest;
         }
     }
 
     fn take(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at += 1)
+        match self.rest {
+            [first, rest @ ..] if *first == byte => {
+                self.rest = rest;
+                Some(())
+            }
+            _ => None,
+        }
     }
 
     /// Reads `{...}`; `field` is called at each value and reads it.
@@ -93,17 +95,39 @@ impl<'a> Reader<'a> {
         }
         loop {
             let name = self.string()?;
-            self.blanks();
-            self.take(b':')?;
-            self.blanks();
+            self.separator(b':')?;
             field(self, name)?;
-            self.blanks();
-            if self.take(b'}').is_some() {
+            if self.ends(b'}')? {
                 return Some(());
             }
-            self.take(b',')?;
-            self.blanks();
         }
+    }
+
+    /// Reads a separator with the blanks around it.
+    fn separator(&mut self, byte: u8) -> Option<()> {
+        match self.rest {
+            [first, b' ', rest @ ..] if *first == byte && rest.first() != Some(&b' ') => {
+                self.rest = rest;
+                Some(())
+            }
+            _ => {
+                self.blanks();
+                self.take(byte)?;
+                self.blanks();
+                Some(())
+            }
+        }
+    }
+
+    /// After an item: does the list end here? If not, a comma was read.
+    fn ends(&mut self, bracket: u8) -> Option<bool> {
+        if self.take(bracket).is_some() {
+            return Some(true);
+        }
+        if self.separator(b',').is_some() {
+            return Some(false);
+        }
+        self.take(bracket).map(|()| true)
     }
 
     fn array(&mut self, depth: usize) -> Option<()> {
@@ -114,12 +138,9 @@ impl<'a> Reader<'a> {
         }
         loop {
             self.value(depth)?;
-            self.blanks();
-            if self.take(b']').is_some() {
+            if self.ends(b']')? {
                 return Some(());
             }
-            self.take(b',')?;
-            self.blanks();
         }
     }
 
@@ -127,7 +148,7 @@ impl<'a> Reader<'a> {
         if depth > DEPTH_MAX {
             return None;
         }
-        match self.peek()? {
+        match self.rest.first()? {
             b'"' => self.string().map(|_| ()),
             b'{' => self.object(|reader, _| reader.value(depth + 1)),
             b'[' => self.array(depth + 1),
@@ -142,28 +163,27 @@ impl<'a> Reader<'a> {
     /// The inside of a string. No escapes: the next quote is its end.
     fn string(&mut self) -> Option<&'a [u8]> {
         self.take(b'"')?;
-        let rest = self.bytes.get(self.at..)?;
-        let length = memchr::memchr(b'"', rest)?;
-        self.at += length + 1;
-        rest.get(..length)
+        let (inside, rest) = self.rest.split_at_checked(memchr::memchr(b'"', self.rest)?)?;
+        self.rest = rest.get(1..)?;
+        Some(inside)
     }
 
     fn whole_number(&mut self) -> Option<()> {
         let negative = self.take(b'-').is_some();
-        let rest = self.bytes.get(self.at..)?;
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let leading_zero = rest.first() == Some(&b'0') && (digits > 1 || negative);
-        let fraction = matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
+        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, rest) = self.rest.split_at_checked(digits)?;
+        let leading_zero = number.first() == Some(&b'0') && (digits > 1 || negative);
+        let fraction = matches!(rest.first(), Some(b'.' | b'e' | b'E'));
         if digits == 0 || digits > DIGITS_MAX || leading_zero || fraction {
             return None;
         }
-        self.at += digits;
+        self.rest = rest;
         Some(())
     }
 
     fn word(&mut self, word: &[u8]) -> Option<()> {
-        let found = self.bytes.get(self.at..)?.starts_with(word);
-        found.then(|| self.at += word.len())
+        self.rest = self.rest.strip_prefix(word)?;
+        Some(())
     }
 }
 
