@@ -71,7 +71,10 @@ impl Bench {
             theirs.push(self.time(&self.original, &["journal", "replay"], &journal)?);
         }
         let (ours, theirs) = (median(&mut ours), median(&mut theirs));
-        println!("replay of 100,000 entries ({:.1} MB), whole process, median of 7:", size as f64 / 1e6);
+        println!(
+            "replay of 100,000 entries ({:.1} MB), whole process, median of 7:",
+            size as f64 / 1e6
+        );
         println!("  dos {}, the original {}", shown(ours), shown(theirs));
         println!("  {:.1} times faster (wanted: 25)\n", ratio(theirs, ours));
         Ok(())
@@ -93,12 +96,20 @@ impl Bench {
             floor.push(self.time(&bare, &[&file.to_string_lossy()], &journal)?);
             if round % 50 == 0 {
                 let keyword = [&take[..], &["--kind", "keyword"]].concat();
-                theirs.push(self.time(&self.original, &keyword, &workspace.join("theirs.jsonl"))?);
+                theirs.push(self.time(
+                    &self.original,
+                    &keyword,
+                    &workspace.join("theirs.jsonl"),
+                )?);
             }
         }
         let (ours, floor, theirs) = (median(&mut ours), median(&mut floor), median(&mut theirs));
         println!("a durable acquire beside up to 50 live leases, whole process, median of 300:");
-        println!("  dos {}, a process that writes 300 bytes and syncs {}", shown(ours), shown(floor));
+        println!(
+            "  dos {}, a process that writes 300 bytes and syncs {}",
+            shown(ours),
+            shown(floor)
+        );
         println!("  {:.2} times that (wanted: at most 2)", ratio(ours, floor));
         println!("  the original {}: {:.0} times slower\n", shown(theirs), ratio(theirs, ours));
         Ok(())
@@ -120,7 +131,11 @@ impl Bench {
             let text = String::from_utf8_lossy(&peak.stdout).trim().to_string();
             let kib: f64 = text.parse().with_context(|| format!("no peak in {text:?}"))?;
             let size = fs::metadata(&journal)?.len();
-            println!("peak memory of a replay of {:.0} MB: {:.1} MB", size as f64 / 1e6, kib / 1024.0);
+            println!(
+                "peak memory of a replay of {:.0} MB: {:.1} MB",
+                size as f64 / 1e6,
+                kib / 1024.0
+            );
             fs::remove_file(&journal)?;
             peaks.push(kib);
         }
@@ -156,23 +171,36 @@ impl Bench {
         let mut held: [Option<usize>; 16] = [None; 16];
         for seq in 1..=entries {
             let lane = seq * 7 % 16;
-            let ts = format!("2026-01-10T{:02}:{:02}:{:02}Z", seq / 3600 % 24, seq / 60 % 60, seq % 60);
+            let ts =
+                format!("2026-01-10T{:02}:{:02}:{:02}Z", seq / 3600 % 24, seq / 60 % 60, seq % 60);
             match (held.get(lane).copied().flatten(), seq % 5) {
                 (None, _) => {
-                    write!(text, r#"{{"host_id": "build-host", "lane": "lane{lane}", "lane_kind": "cluster", "lease": {{"acquired_at": "{ts}", "holder": "agent-{seq}", "host_id": "build-host", "lane": "lane{lane}", "lane_kind": "cluster", "loop_ts": "{ts}#{seq}", "pid": 4242, "tree": ["lane{lane}/**"]}}, "loop_ts": "{ts}#{seq}", "op": "ACQUIRE", "pid": 4242, "prev_holder": null, "reason": "lane-lease:agent-{seq}", "seq": {seq}, "tree": ["lane{lane}/**"], "ts": "{ts}", "ttl_minutes": null}}"#)?;
+                    write!(
+                        text,
+                        r#"{{"host_id": "build-host", "lane": "lane{lane}", "lane_kind": "cluster", "lease": {{"acquired_at": "{ts}", "holder": "agent-{seq}", "host_id": "build-host", "lane": "lane{lane}", "lane_kind": "cluster", "loop_ts": "{ts}#{seq}", "pid": 4242, "tree": ["lane{lane}/**"]}}, "loop_ts": "{ts}#{seq}", "op": "ACQUIRE", "pid": 4242, "prev_holder": null, "reason": "lane-lease:agent-{seq}", "seq": {seq}, "tree": ["lane{lane}/**"], "ts": "{ts}", "ttl_minutes": null}}"#
+                    )?;
                     held[lane] = Some(seq);
                 }
                 (Some(since), 0) => {
                     let stamp = stamp_of(since);
-                    write!(text, r#"{{"host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{stamp}#{since}", "op": "RELEASE", "reason": "lane-lease:agent-{since}", "seq": {seq}, "ts": "{ts}"}}"#)?;
+                    write!(
+                        text,
+                        r#"{{"host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{stamp}#{since}", "op": "RELEASE", "reason": "lane-lease:agent-{since}", "seq": {seq}, "ts": "{ts}"}}"#
+                    )?;
                     held[lane] = None;
                 }
                 (Some(_), 1) => {
-                    write!(text, r#"{{"holder": "agent-{seq}", "host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{ts}", "op": "REFUSE", "reason": "lane lane{lane} is held by a live loop; wait for it or take another", "reason_class": "", "run_id": null, "seq": {seq}, "ts": "{ts}"}}"#)?;
+                    write!(
+                        text,
+                        r#"{{"holder": "agent-{seq}", "host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{ts}", "op": "REFUSE", "reason": "lane lane{lane} is held by a live loop; wait for it or take another", "reason_class": "", "run_id": null, "seq": {seq}, "ts": "{ts}"}}"#
+                    )?;
                 }
                 (Some(since), _) => {
                     let stamp = stamp_of(since);
-                    write!(text, r#"{{"heartbeat_at": "{ts}", "host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{stamp}#{since}", "op": "HEARTBEAT", "seq": {seq}, "ts": "{ts}"}}"#)?;
+                    write!(
+                        text,
+                        r#"{{"heartbeat_at": "{ts}", "host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{stamp}#{since}", "op": "HEARTBEAT", "seq": {seq}, "ts": "{ts}"}}"#
+                    )?;
                 }
             }
             text.push('\n');

@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod oracle;
+mod original;
 
 use std::process::ExitCode;
 

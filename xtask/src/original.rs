@@ -1,0 +1,64 @@
+//! The two programs that are compared: the original, installed once, and ours, built for release.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail, ensure};
+
+const ORIGINAL: &str = "dos-kernel==0.22.0";
+
+/// Installs the original in a virtual environment below `target`, unless it is there; its folder.
+pub fn install() -> anyhow::Result<PathBuf> {
+    let venv = &root()?.join("target/oracle-venv");
+    let python = venv.join("bin/python");
+    let version =
+        "import importlib.metadata as m, dos; print('dos-kernel==' + m.version('dos-kernel'))";
+    let there = || match Command::new(&python).args(["-c", version]).output() {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).trim() == ORIGINAL,
+        Err(_) => false,
+    };
+    if there() {
+        return Ok(venv.to_path_buf());
+    }
+    eprintln!("installing {ORIGINAL} in {}", venv.display());
+    done(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ORIGINAL];
+    done(Command::new(&python).args(pip))?;
+    if !there() {
+        bail!("{ORIGINAL} was installed in {} and does not import", venv.display());
+    }
+    Ok(venv.to_path_buf())
+}
+
+/// Builds our program for release; its path.
+pub fn build_dos() -> anyhow::Result<PathBuf> {
+    let root = root()?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let build = ["build", "--quiet", "--release", "-p", "dos-cli", "--manifest-path"];
+    done(
+        Command::new(cargo)
+            .args(build)
+            .arg(root.join("Cargo.toml"))
+            .env("CARGO_TERM_QUIET", "true"),
+    )?;
+    let target = match std::env::var_os("CARGO_TARGET_DIR") {
+        // Cargo reads a relative one from where it was started, and so do we.
+        Some(given) => std::path::absolute(given)?,
+        None => root.join("target"),
+    };
+    let dos = target.join("release/dos");
+    ensure!(dos.is_file(), "the build left no {}", dos.display());
+    Ok(dos)
+}
+
+fn root() -> anyhow::Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the manifest of xtask lies in no workspace")
+}
+
+fn done(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("failed to run {command:?}"))?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(())
+}
