@@ -119,21 +119,25 @@ impl Refusal {
     }
 
     fn cause_sentence(&self) -> String {
-        let lane = &self.lane;
+        let lane = match self.lane.as_str() {
+            "" => "The request".to_string(),
+            lane => format!("Lane {lane}"),
+        };
         match &self.cause {
             Cause::ExclusiveLive => {
                 "An exclusive lane is live and nothing may run beside it.".to_string()
             }
-            Cause::LaneHeld => format!("Lane {lane} is held."),
+            Cause::LaneHeld => format!("{lane} is held."),
             Cause::MustRunAlone => {
-                format!("Lane {lane} runs alone, and {} others are live.", self.blockers.len())
+                format!("{lane} runs alone, and {} others are live.", self.blockers.len())
             }
-            Cause::TreeOverlap => format!("Lane {lane} meets a live lane."),
+            Cause::TreeOverlap => format!("{lane} meets a live lane."),
             Cause::EmptyTree => {
-                format!("Lane {lane} has no tree, so what it would write is unknown.")
+                format!("{lane} has no tree, so what it would write is unknown.")
             }
             Cause::UnknownLane { known } => format!(
-                "This workspace has no lane {lane}. Its lanes are: {}.",
+                "This workspace has no lane {}. Its lanes are: {}.",
+                self.lane,
                 if known.is_empty() { "(none)".to_string() } else { known.join(", ") }
             ),
             Cause::ClassBudgetExhausted { full } => {

@@ -9,7 +9,7 @@ use dos_core::lane::{Command, Lease, Outcome, Policy, Refusal, decide};
 use insta::assert_snapshot;
 
 use crate::scripts::all_lanes;
-use crate::values::{MINUTE, acquire, after, granted, lanes, refused, run};
+use crate::values::{MINUTE, acquire, after, granted, lanes, refused, run, tree};
 
 /// The answer to one request, ten minutes after others took these lanes, and the state it was for.
 fn asked(policy: &Policy, held: &[(&str, &str)], asking: Acquire) -> (LiveSet, Refusal) {
@@ -62,6 +62,15 @@ fn must_run_alone() {
 #[test]
 fn tree_overlap() {
     assert_snapshot!(text(&policy(), &[("src", "alice")], "api"), @"TREE_OVERLAP: Lane api meets a live lane. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `src/api/**` meets `src/**` at src/api/a. Wait for it (--wait 10m), or take a free lane: docs, api.");
+}
+
+#[test]
+fn tree_overlap_of_a_request_without_a_lane() {
+    let mut asking = acquire("", "bob");
+    asking.request.tree = tree(&["docs/x.md", "src/api/x.rs"]);
+    let (_, refusal) = asked(&policy(), &[("src", "alice")], asking);
+    let text = refusal.explain(after(10 * MINUTE).now);
+    assert_snapshot!(text, @"The request meets a live lane. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `src/api/x.rs` meets `src/**` at src/api/x.rs. Wait for it (--wait 10m), or take a free lane: docs, api.");
 }
 
 #[test]

@@ -49,7 +49,7 @@ proptest! {
 #[test]
 fn an_id_has_nineteen_characters() {
     let id = mint("nightly", None, None, at(1_768_046_400_000), 0x3fff_ffff).unwrap();
-    assert_eq!(id.run_id, "RID-1KENFAW00ZZZZZZ");
+    assert_eq!(id.run_id, "RID-1KEKWE4G0ZZZZZZ");
     assert_eq!(mint("p", None, None, at(0), 0).unwrap().run_id, "RID-000000000000000");
     assert_eq!(mint("p", None, None, at(LAST), u64::MAX).unwrap().run_id, "RID-ZZZZZZZZZZZZZZZ");
 }
