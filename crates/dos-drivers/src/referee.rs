@@ -46,6 +46,17 @@ pub struct Referee<'a> {
     created: Cell<bool>,
 }
 
+/// What a waiter has to expect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outlook {
+    /// The request would be granted now.
+    Now,
+    /// Nothing but a change of the journal can change the answer for that long.
+    NotBefore(Duration),
+    /// Waiting cannot help, or the time is over.
+    Final,
+}
+
 /// Who is live, at one moment.
 pub struct View {
     /// The bare fold of the journal.
@@ -131,8 +142,8 @@ impl<'a> Referee<'a> {
         Ok(())
     }
 
-    /// Asks for a lane until it is granted or `wait` has passed. While the answer is no, nothing
-    /// is locked; a REFUSE is recorded once, at the end.
+    /// Asks for a lane until it is granted, or `wait` has passed, or waiting cannot help. While the
+    /// answer is no, nothing is locked; a REFUSE is recorded once, at the end.
     pub fn acquire(
         &self,
         acquire: &Acquire,
@@ -141,52 +152,45 @@ impl<'a> Referee<'a> {
     ) -> Result<Outcome, RefereeError> {
         let clock = self.ledger.clock();
         let deadline = clock.elapsed() + wait.unwrap_or_default();
+        // Before the first look: a change between look and wait is not missed.
         let watch = wait.and_then(|_| Watch::on(&self.workspace.journal));
         loop {
             let left = deadline.saturating_sub(clock.elapsed());
-            let last = left.is_zero();
-            let until_change = match last {
-                true => None,
-                false => self.until_change(acquire)?,
-            };
-            match until_change {
-                Some(span) => {
-                    let span = span.min(left);
-                    match &watch {
-                        Some(watch) => watch.wait(span),
-                        None => clock.sleep(span.min(BLIND_POLL)),
-                    }
-                    continue;
+            let outlook = if left.is_zero() { Outlook::Final } else { self.outlook(acquire)? };
+            if let Outlook::NotBefore(span) = outlook {
+                let span = span.min(left);
+                match &watch {
+                    Some(watch) => watch.wait(span),
+                    None => clock.sleep(span.min(BLIND_POLL)),
                 }
-                None => {
-                    let attempt = Acquire {
-                        record_refusal: last && acquire.record_refusal,
-                        ..acquire.clone()
-                    };
-                    let outcome = self.act(&Command::Acquire(attempt), lock_wait)?;
-                    if last || !matches!(outcome, Outcome::Refused(_)) {
-                        return Ok(outcome);
-                    }
-                }
+                continue;
+            }
+            let last = outlook == Outlook::Final;
+            let record_refusal = last && acquire.record_refusal;
+            let attempt = Command::Acquire(Acquire { record_refusal, ..acquire.clone() });
+            let outcome = self.act(&attempt, lock_wait)?;
+            if last || !matches!(outcome, Outcome::Refused(_)) {
+                return Ok(outcome);
             }
         }
     }
 
-    /// How long nothing but the journal can change a refusal; `None` when the request would be
-    /// granted now.
-    fn until_change(&self, acquire: &Acquire) -> Result<Option<Duration>, RefereeError> {
+    /// What a waiter has to expect.
+    fn outlook(&self, acquire: &Acquire) -> Result<Outlook, RefereeError> {
         let view = self.view()?;
         let leases: Vec<&Lease> = view.leases().into_iter().chain(&acquire.elsewhere).collect();
         let policy = &self.workspace.config.policy;
-        if arbitrate(&acquire.request, &leases, policy, None).is_ok() {
-            return Ok(None);
+        match arbitrate(&acquire.request, &leases, policy, None) {
+            Ok(_) => return Ok(Outlook::Now),
+            Err(refusal) if leases.is_empty() || !refusal.may_pass() => return Ok(Outlook::Final),
+            Err(_) => {}
         }
         let lapse = leases.iter().filter_map(|lease| lapses_at(lease)).min();
         let until_lapse = lapse.map_or(i64::MAX, |end| end.millis_since(view.moment.now));
         let until_lapse = u64::try_from(until_lapse.max(0)).unwrap_or(0).saturating_add(1);
         let names_process = leases.iter().any(|lease| lease.named_process().is_some());
         let most = if names_process { PROCESS_POLL } else { Duration::from_secs(60) };
-        Ok(Some(Duration::from_millis(until_lapse).min(most)))
+        Ok(Outlook::NotBefore(Duration::from_millis(until_lapse).min(most)))
     }
 
     fn moment(&self, live: &LiveSet) -> Result<Moment, RefereeError> {

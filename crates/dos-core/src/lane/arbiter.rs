@@ -164,7 +164,11 @@ impl Arbiter<'_> {
         if self.tree.is_empty() && !self.policy.lanes.knows(&self.lane) {
             return Err(self.refuse(self.unknown_lane(), Vec::new()));
         }
-        self.admit(&self.lane, kind, &self.tree, format!("lane {} is free", self.lane))
+        let reason = match self.lane.as_str() {
+            "" => "nothing that is held meets these paths".to_string(),
+            lane => format!("lane {lane} is free"),
+        };
+        self.admit(&self.lane, kind, &self.tree, reason)
     }
 
     fn natural_kind(&self) -> &'static str {

@@ -192,7 +192,9 @@ pub enum DecideError {
     #[error("the journal has used up its sequence numbers; see `dos journal verify`")]
     SequenceExhausted,
     /// That lane and loop stamp name a live lease already.
-    #[error("lane {lane} with loop stamp {loop_ts} is a live lease already; use another --loop-ts")]
+    #[error(
+        "lane {lane:?} with loop stamp {loop_ts} is a live lease already; use another --loop-ts"
+    )]
     SameIdentity {
         /// The lane.
         lane: String,

@@ -98,6 +98,11 @@ impl Refusal {
         text
     }
 
+    /// Can it change while the workspace's policy stays as it is?
+    pub fn may_pass(&self) -> bool {
+        !matches!(self.cause, Cause::UnknownLane { .. })
+    }
+
     /// What to do next.
     pub fn next_step(&self) -> String {
         match &self.cause {
