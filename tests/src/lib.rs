@@ -13,6 +13,7 @@ mod running;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ pub struct TestEnv {
 }
 
 /// One file or folder as it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Seen {
     /// The content; `None` for a folder.
     pub content: Option<Vec<u8>>,
@@ -42,6 +43,19 @@ pub struct Seen {
     pub modified: SystemTime,
     /// Which file it is.
     pub inode: u64,
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let content = match &self.content {
+            None => "a folder".to_string(),
+            Some(content) => {
+                let start = content.get(..200).unwrap_or(content);
+                format!("{} bytes: {:?}", content.len(), String::from_utf8_lossy(start))
+            }
+        };
+        write!(formatter, "{content}, inode {}, {:?}", self.inode, self.modified)
+    }
 }
 
 impl TestEnv {

@@ -1,4 +1,4 @@
-//! End-to-end tests over the shipped `main`: every test runs the real binary in a workspace of its own.
+//! End-to-end tests over the shipped `main`: each runs the real binary in a workspace of its own.
 
 #![expect(
     clippy::disallowed_methods,
@@ -25,6 +25,12 @@ api = ["api/**"]
 web = ["web/**"]
 global = ["**/*"]
 "#;
+
+/// A record of a lease of the whole repository, without its newline.
+const HELD: &str = concat!(
+    r#"{"op":"ACQUIRE","lane":"main","loop_ts":"t","#,
+    r#""lease":{"lane":"main","loop_ts":"t","tree":["**/*"]}}"#
+);
 
 /// An empty workspace.
 fn empty() -> TestEnv {

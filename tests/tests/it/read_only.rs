@@ -1,1 +1,103 @@
-//! Placeholder.
+//! Invariant: a verb that only reads writes nothing, creates nothing and waits for no lock.
+
+use std::time::Duration;
+
+use dos_tests::{TestEnv, snapshot, stopwatch};
+
+use crate::{API_WEB, configured, empty};
+
+/// Verbs that only read. `run/run.json` is there where anything is there.
+const READ_ONLY: [&str; 28] = [
+    "arbitrate",
+    "arbitrate --lane api",
+    "arbitrate --lane nosuch --explain --pretty",
+    "arbitrate --lane api --leases []",
+    "lease-lane live",
+    "lease-lane live --all --pretty",
+    "lease-lane check --lane api --token 1",
+    "journal tail",
+    "journal tail 0",
+    "journal replay",
+    "journal seq",
+    "journal seq --json",
+    "journal verify",
+    "journal verify --json",
+    "exit-codes",
+    "exit-codes --json",
+    "exit-codes arbitrate",
+    "doctor",
+    "run-id mint nightly",
+    "run-id show run",
+    "lease status",
+    "lease status --json",
+    "completions bash",
+    "completions fish",
+    "man",
+    "--help",
+    "--version",
+    "help lease-lane",
+];
+
+/// Runs every read-only verb; nothing in the workspace, the home or the temporary folder changes,
+/// not even the time of a folder, as it would when a file came and went.
+#[track_caller]
+fn changes_nothing(env: &TestEnv) {
+    let before = snapshot(env.outer());
+    for command in READ_ONLY {
+        let output = env.dos(command);
+        output.no_panic();
+        assert!(matches!(output.code, Some(0 | 1)), "{output:#?}");
+        assert_eq!(snapshot(env.outer()), before, "{command} changed something");
+    }
+}
+
+#[test]
+fn nothing_is_created_in_an_empty_workspace() {
+    let env = empty();
+    changes_nothing(&env);
+    assert_eq!(env.tree(), [""; 0]);
+}
+
+#[test]
+fn nothing_is_created_in_a_home() {
+    let mut env = configured(API_WEB);
+    let home = env.outer().join("store");
+    std::fs::create_dir(&home).unwrap();
+    env.set("DISPATCH_HOME", &home);
+    changes_nothing(&env);
+}
+
+#[test]
+fn a_journal_keeps_its_bytes_and_its_time() {
+    let env = configured(API_WEB);
+    env.dos("lease-lane acquire --lane api --owner a").exits(0);
+    env.dos("lease-lane heartbeat --lane api --owner a").exits(0);
+    env.dos("lease acquire a").exits(0);
+    env.write("run/run.json", "{}");
+    changes_nothing(&env);
+}
+
+#[test]
+fn a_damaged_journal_and_leftover_locks_stay_as_they_are() {
+    let env = configured("[lanes]\nautopick = 3\n[overlap]\npolicy = \"nope\"\n");
+    env.write_journal(
+        b"\xef\xbb\xbf{}\nbad\n\xff\n{\"op\":\"ACQUIRE\",\"lane\":\"api\"}\n{\"op\":",
+    );
+    env.write_lock("ghost", Duration::from_secs(7200));
+    env.write(".dos/.lane-lease.lock.t.0123456789abcdef", "owner: dos/x\n");
+    env.write(".dos/lane-journal.jsonl.compact.tmp", "{}\n");
+    env.write(".dos/leases/.archive.lock", "");
+    changes_nothing(&env);
+}
+
+#[test]
+fn nobody_who_reads_waits_for_the_lock() {
+    let env = configured(API_WEB);
+    env.dos("lease-lane acquire --lane api --owner a").exits(0);
+    env.write_lock("ghost", Duration::ZERO);
+    let guard = std::fs::File::open(env.path(".dos/.lane-lease.lock.guard")).unwrap();
+    guard.lock().unwrap();
+    let watch = stopwatch();
+    changes_nothing(&env);
+    assert!(watch.elapsed() < Duration::from_secs(8), "took {:?}", watch.elapsed());
+}

@@ -4,9 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::{configured, empty, field, live_lanes};
-
-const HELD: &str = r#"{"op":"ACQUIRE","lane":"main","loop_ts":"t","lease":{"lane":"main","loop_ts":"t","tree":["**/*"]}}"#;
+use crate::{HELD, configured, empty, field, live_lanes};
 
 /// How many lines of the journal are shown as corrupt.
 fn corrupt_lines(env: &dos_tests::TestEnv) -> usize {

@@ -219,7 +219,7 @@ fn l12_changed_a_provably_dead_holder_blocks_nobody() {
     assert_eq!(grant["scavenged"][0]["holder"], "old", "{grant}");
     assert_eq!(env.operations(), ["ACQUIRE", "SCAVENGE", "ACQUIRE"]);
     assert_eq!(env.records()[1]["prev_holder"], "old");
-    // A process number alone proves nothing: the lease may be younger than the command that took it.
+    // A process number alone proves nothing: a command that took a lane for others has ended.
     let env = empty();
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let fresh = json!({

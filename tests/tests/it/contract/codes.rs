@@ -1,0 +1,174 @@
+//! Exit codes: what `exit-codes` lists is what the verbs answer.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+
+use dos_tests::{Running, TestEnv};
+use serde_json::Value;
+
+use crate::{API_WEB, configured, empty};
+
+/// One answer that a verb is brought to give.
+struct Case {
+    verb: &'static str,
+    arguments: &'static str,
+    token: &'static str,
+}
+
+const fn case(verb: &'static str, arguments: &'static str, token: &'static str) -> Case {
+    Case { verb, arguments, token }
+}
+
+/// In a workspace where `a` holds `api` under the token 1 and has the archive lock.
+const CASES: [Case; 31] = [
+    case("arbitrate", "--lane web", "acquire"),
+    case("arbitrate", "--lane api", "refuse"),
+    case("arbitrate", "--leases x", "contract_error"),
+    case("halt", "--handle h", "recorded"),
+    case("halt", "", "contract_error"),
+    case("journal verify", "", "intact"),
+    case("journal verify", "--nosuch", "contract_error"),
+    case("journal compact", "", "done"),
+    case("journal compact", "--nosuch", "contract_error"),
+    case("lease acquire", "a", "acquired"),
+    case("lease acquire", "b --retries 0", "busy"),
+    case("lease acquire", "", "contract_error"),
+    case("lease-lane acquire", "--lane web --owner b", "acquire"),
+    case("lease-lane acquire", "--lane api --owner b", "refuse"),
+    case("lease-lane acquire", "--lane api", "contract_error"),
+    case("lease-lane adopt", "--lane api --owner b --from a", "adopted"),
+    case("lease-lane adopt", "--lane api --owner b", "not_adopted"),
+    case("lease-lane adopt", "--lane api", "contract_error"),
+    case("lease-lane check", "--lane api --token 1", "live"),
+    case("lease-lane check", "--lane api --token 2", "not_live"),
+    case("lease-lane check", "--lane api", "contract_error"),
+    case("lease-lane heartbeat", "--lane api --owner a", "beat"),
+    case("lease-lane heartbeat", "--lane api --owner b", "not_held"),
+    case("lease-lane heartbeat", "--lane api", "contract_error"),
+    case("lease-lane release", "--lane api --owner a", "released"),
+    case("lease-lane release", "--lane api --owner b", "not_held"),
+    case("lease-lane release", "--lane api", "contract_error"),
+    case("lease-lane spawn", "--lane api", "recorded"),
+    case("lease-lane spawn", "", "contract_error"),
+    case("run-id show", "run", "shown"),
+    case("run-id show", "nosuch", "missing"),
+];
+
+/// The table that the binary prints.
+fn table(env: &TestEnv) -> Value {
+    env.dos("exit-codes --json").exits(0).json()
+}
+
+fn held() -> TestEnv {
+    let env = configured(API_WEB);
+    env.dos("lease-lane acquire --lane api --owner a").exits(0);
+    env.dos("lease acquire a").exits(0);
+    env.write("run/run.json", "{}");
+    env
+}
+
+#[test]
+fn the_verbs_answer_with_the_codes_of_the_table() {
+    let table = table(&empty());
+    for Case { verb, arguments, token } in CASES {
+        let env = held();
+        let listed = table[verb][token].as_i64();
+        let code = env.dos(&format!("{verb} {arguments}")).no_panic().code;
+        assert_eq!(code.map(i64::from), listed, "{verb} {arguments}: {token}");
+    }
+    let env = empty();
+    env.write_journal("bad\n");
+    let code = env.dos("journal verify").code.map(i64::from);
+    assert_eq!(code, table["journal verify"]["corrupt"].as_i64());
+    env.write_lock("ghost", std::time::Duration::ZERO);
+    let busy = env.dos("lease-lane acquire --lane main --owner a --retries 0");
+    assert_eq!(busy.code.map(i64::from), table["lease-lane acquire"]["lock_busy"].as_i64());
+}
+
+#[test]
+fn the_table_has_nothing_that_is_not_tried_here() {
+    let tried: BTreeSet<(&str, &str)> = CASES.iter().map(|case| (case.verb, case.token)).collect();
+    // The busy lock of the other writers is in `l11`, a corrupt journal above.
+    let elsewhere = ["lock_busy", "corrupt"];
+    // Verbs that have tests of their own.
+    let later = ["doctor", "quickstart", "init", "run "];
+    let table = table(&empty());
+    let mut missing = Vec::new();
+    for (verb, codes) in table.as_object().unwrap() {
+        for token in codes.as_object().unwrap().keys() {
+            let known = tried.contains(&(verb.as_str(), token.as_str()))
+                || elsewhere.contains(&token.as_str())
+                || later.iter().any(|name| verb.starts_with(name))
+                || (verb == "run-id show" && token == "contract_error");
+            if !known {
+                missing.push(format!("{verb}: {token}"));
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn a_part_of_the_table_can_be_asked_for() {
+    let env = empty();
+    let part = env.dos("exit-codes lease-lane --json").exits(0).json();
+    assert!(part.as_object().unwrap().keys().all(|verb| verb.starts_with("lease-lane ")), "{part}");
+    let text = env.dos("exit-codes arbitrate");
+    assert_eq!(text.exits(0).stdout.lines().next(), Some("dos arbitrate"));
+    env.dos("exit-codes nosuch").exits(2).says("nosuch").says("arbitrate");
+}
+
+#[test]
+fn every_busy_answer_is_in_the_table() {
+    let env = held();
+    // Somebody holds the guards of the archive lock and of the overrides, and does not let go.
+    fs::create_dir_all(env.path(".dos/decisions")).unwrap();
+    let guards: Vec<File> =
+        [".dos/leases/.archive.lock.guard", ".dos/decisions/resolved.jsonl.guard"]
+            .map(|name| File::create(env.path(name)).unwrap())
+            .into();
+    for guard in &guards {
+        guard.lock().unwrap();
+    }
+    let table = table(&env);
+    let asked: Vec<(&str, Running)> = [
+        ("lease acquire", "lease acquire b"),
+        ("lease release", "lease release a"),
+        ("arbitrate", "arbitrate --lane api --force"),
+    ]
+    .map(|(verb, command)| (verb, env.start(command)))
+    .into();
+    let mut unlisted = Vec::new();
+    for (verb, running) in asked {
+        let output = running.finish();
+        let codes: Vec<i64> = match table[verb].as_object() {
+            Some(codes) => codes.values().filter_map(Value::as_i64).collect(),
+            None => Vec::new(),
+        };
+        let code = output.no_panic().code.map(i64::from).unwrap();
+        if !codes.contains(&code) {
+            unlisted.push(format!("{verb}: {code}"));
+        }
+    }
+    assert_eq!(unlisted, [""; 0], "exit codes that `exit-codes` does not list");
+}
+
+#[test]
+fn a_wrong_question_is_told_before_a_busy_lock() {
+    let env = held();
+    env.write_lock("ghost", std::time::Duration::ZERO);
+    for owner in ["", "a ", "a\nb"] {
+        let arguments = ["lease-lane", "acquire", "--lane", "web", "--retries", "0", "--owner"];
+        env.run(arguments.into_iter().chain([owner])).exits(2).says("owner");
+    }
+}
+
+#[test]
+fn an_error_tells_its_cause_once() {
+    let env = empty();
+    fs::create_dir_all(env.journal_path()).unwrap();
+    let output = env.dos("journal seq");
+    let first = output.exits(2).stderr.lines().next().unwrap_or_default().to_string();
+    let cause = first.rsplit(": ").next().unwrap();
+    assert_eq!(first.matches(cause).count(), 1, "{first:?}");
+}
