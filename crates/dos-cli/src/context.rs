@@ -1,13 +1,15 @@
 //! What every verb works with: the environment, the clock, the workspace.
 
+use std::env::VarError;
+
 use anyhow::Context as _;
 use camino::Utf8PathBuf;
 use dos_core::config::Config;
 use dos_drivers::Referee;
-use dos_store::Workspace;
 use dos_store::clock::RealClock;
 use dos_store::disk::RealDisk;
 use dos_store::workspace::Environment;
+use dos_store::{StoreError, Workspace};
 
 use crate::cli::Cli;
 use crate::output;
@@ -17,8 +19,12 @@ pub struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+    fn variable(&self, name: &str) -> Result<Option<String>, StoreError> {
+        match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => Err(StoreError::BadVariable { name: name.to_string() }),
+        }
     }
 }
 
@@ -68,12 +74,14 @@ impl Context {
     }
 
     /// The first of these variables that is set and not empty.
-    pub fn first_variable(&self, names: &[&str]) -> Option<String> {
-        names
-            .iter()
-            .filter_map(|name| self.environment.variable(name))
-            .map(|value| value.trim().to_string())
-            .find(|value| !value.is_empty())
+    pub fn first_variable(&self, names: &[&str]) -> anyhow::Result<Option<String>> {
+        for name in names {
+            let value = self.environment.variable(name)?.unwrap_or_default();
+            if !value.trim().is_empty() {
+                return Ok(Some(value.trim().to_string()));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -36,7 +36,7 @@ const LOCK_BUSY: (&str, Exit) = ("lock_busy", Exit::Busy);
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         verb: "arbitrate",
-        codes: &[("acquire", Exit::Yes), ("refuse", Exit::No), CONTRACT_ERROR],
+        codes: &[("acquire", Exit::Yes), ("refuse", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
     },
     Contract {
         verb: "doctor --check",
@@ -50,8 +50,9 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         verb: "lease acquire",
-        codes: &[("acquired", Exit::Yes), ("busy", Exit::No), CONTRACT_ERROR],
+        codes: &[("acquired", Exit::Yes), ("busy", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
     },
+    Contract { verb: "lease release", codes: &[("done", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
     Contract {
         verb: "lease-lane acquire",
         codes: &[("acquire", Exit::Yes), ("refuse", Exit::No), CONTRACT_ERROR, LOCK_BUSY],

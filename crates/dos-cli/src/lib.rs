@@ -11,6 +11,7 @@ mod verbs;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use crate::cli::Cli;
 use crate::context::Context;
@@ -20,6 +21,7 @@ use crate::exit::Exit;
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return not_utf8().into(),
         Err(error) => {
             let code = if error.use_stderr() { Exit::Contract } else { Exit::Yes };
             // A closed pipe changes no answer.
@@ -32,6 +34,24 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => output::failure(&error).into(),
     }
+}
+
+/// Says which argument is no UTF-8.
+fn not_utf8() -> Exit {
+    let mut before = String::new();
+    for argument in std::env::args_os() {
+        match argument.into_string() {
+            Ok(text) => before = text,
+            Err(bytes) => {
+                output::note(&format!(
+                    "error: {:?} after {before:?} is not UTF-8",
+                    bytes.display()
+                ));
+                break;
+            }
+        }
+    }
+    Exit::Contract
 }
 
 /// The command line, for completions, manual pages and tests.

@@ -119,6 +119,7 @@ impl<'a> Referee<'a> {
     /// Decides a command and makes the decision durable.
     pub fn act(&self, command: &Command, lock_wait: Duration) -> Result<Outcome, RefereeError> {
         let policy = &self.workspace.config.policy;
+        command.check().map_err(DecideError::from)?;
         self.prepare()?;
         self.ledger.transact(lock_wait, |live| {
             let decision = decide(live, command, &self.moment(live)?, policy)?;
@@ -150,6 +151,7 @@ impl<'a> Referee<'a> {
         wait: Option<Duration>,
         lock_wait: Duration,
     ) -> Result<Outcome, RefereeError> {
+        acquire.check().map_err(DecideError::from)?;
         let clock = self.ledger.clock();
         let deadline = clock.elapsed() + wait.unwrap_or_default();
         // Before the first look: a change between look and wait is not missed.

@@ -10,7 +10,7 @@ use dos_core::timestamp::OutOfRange;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file operation failed.
-    #[error("failed to {action} {path}: {source}")]
+    #[error("failed to {action} {path}")]
     Io {
         /// What was attempted.
         action: &'static str,
@@ -39,6 +39,12 @@ pub enum StoreError {
         /// The path as far as it can be shown.
         shown: String,
     },
+    /// An environment variable that is no UTF-8.
+    #[error("the environment variable {name} is not UTF-8")]
+    BadVariable {
+        /// Its name.
+        name: String,
+    },
     /// Only part of a record could be written; it was taken back.
     #[error("only part of a record fitted into {path}; it was taken back")]
     ShortWrite {
@@ -46,9 +52,7 @@ pub enum StoreError {
         path: Utf8PathBuf,
     },
     /// Only part of a record could be written, and taking it back failed.
-    #[error(
-        "only part of a record fitted into {path}, and the rest could not be removed: {source}"
-    )]
+    #[error("only part of a record fitted into {path}, and the rest could not be removed")]
     TornWrite {
         /// The log.
         path: Utf8PathBuf,
@@ -119,6 +123,7 @@ impl StoreError {
             Self::NoWorkspace { .. } => {
                 "pass --workspace DIR or set DISPATCH_WORKSPACE to a folder that exists".to_string()
             }
+            Self::BadVariable { name } => format!("unset {name}, or set it to text in UTF-8"),
             Self::NotUtf8 { .. } => "use a folder whose path is UTF-8".to_string(),
             Self::ShortWrite { .. } | Self::TornWrite { .. } => {
                 "nothing was granted; free some space, then see `dos journal verify`".to_string()

@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::config::Config;
 
 use crate::clock::Clock;
-use crate::disk::{Disk, read_small};
+use crate::disk::{Disk, DiskFile, read_small};
 use crate::error::StoreError;
 use crate::ledger::Ledger;
 
@@ -18,8 +18,8 @@ const IGNORE_NOTE: &str = "\
 
 /// What the environment says. A variable that is empty counts as not set.
 pub trait Environment {
-    /// The value of a variable.
-    fn variable(&self, name: &str) -> Option<String>;
+    /// The value of a variable; an error when it is no UTF-8, which is not the same as not set.
+    fn variable(&self, name: &str) -> Result<Option<String>, StoreError>;
 }
 
 /// A workspace that was found.
@@ -47,7 +47,7 @@ impl Workspace {
         given: Option<&Utf8Path>,
         current: &Utf8Path,
     ) -> Result<Self, StoreError> {
-        let from_environment = set(environment, &["DISPATCH_WORKSPACE"]).map(Utf8PathBuf::from);
+        let from_environment = set(environment, &["DISPATCH_WORKSPACE"])?.map(Utf8PathBuf::from);
         let named = given.map(Utf8Path::to_owned).or(from_environment);
         let path = current.join(named.unwrap_or_default());
         let root = path.canonicalize_utf8().map_err(|error| match error.kind() {
@@ -64,19 +64,19 @@ impl Workspace {
             None => root.join(usual),
         };
         let journal_variables = ["DISPATCH_LANE_JOURNAL_PATH", "JOB_LANE_JOURNAL_PATH"];
-        let journal = match set(environment, &journal_variables) {
+        let journal = match set(environment, &journal_variables)? {
             Some(path) => current.join(path),
             None => layout("lane_journal", ".dos/lane-journal.jsonl"),
         };
-        let lock = match set(environment, &["DISPATCH_LANE_LEASE_LOCK_PATH"]) {
+        let lock = match set(environment, &["DISPATCH_LANE_LEASE_LOCK_PATH"])? {
             Some(path) => current.join(path),
             None => journal.with_file_name(".lane-lease.lock"),
         };
-        let archive_lock = match set(environment, &["DISPATCH_ARCHIVE_LOCK_PATH"]) {
+        let archive_lock = match set(environment, &["DISPATCH_ARCHIVE_LOCK_PATH"])? {
             Some(path) => current.join(path),
             None => layout("archive_lock", ".dos/leases/.archive.lock"),
         };
-        let host = set(environment, &["DISPATCH_HOST_ID"]).unwrap_or_else(host_name);
+        let host = set(environment, &["DISPATCH_HOST_ID"])?.unwrap_or_else(host_name);
         Ok(Self { root, config, journal, lock, archive_lock, host })
     }
 
@@ -97,11 +97,10 @@ impl Workspace {
         let folder = file.parent().unwrap_or(&self.root);
         let mut created = false;
         if folder.starts_with(&dot_dos) {
-            let ignore = dot_dos.join(".gitignore");
-            let there = disk.stat(&ignore).unwrap_or_default().is_some();
-            if !there {
+            let ignore = disk.stat(&dot_dos.join(".gitignore")).unwrap_or_default();
+            if ignore.is_none_or(|stat| stat.len == 0) {
                 make_folder(disk, &dot_dos)?;
-                created = put_ignore_file(disk, &ignore)?;
+                created = put_ignore_file(disk, &dot_dos)?;
             }
         }
         if disk.stat(folder).ok().flatten().is_none_or(|stat| !stat.is_dir) {
@@ -111,8 +110,14 @@ impl Workspace {
     }
 }
 
-fn set(environment: &impl Environment, names: &[&str]) -> Option<String> {
-    names.iter().filter_map(|name| environment.variable(name)).find(|value| !value.is_empty())
+/// The first of these variables that is set and not empty.
+fn set(environment: &impl Environment, names: &[&str]) -> Result<Option<String>, StoreError> {
+    for name in names {
+        if let Some(value) = environment.variable(name)?.filter(|value| !value.is_empty()) {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
 }
 
 fn read_config<D: Disk>(disk: &D, path: &Utf8Path) -> Result<Config, StoreError> {
@@ -141,19 +146,24 @@ fn make_folder<D: Disk>(disk: &D, folder: &Utf8Path) -> Result<(), StoreError> {
     disk.sync_dir(above).map_err(StoreError::io("make durable", above))
 }
 
-/// Creates the file whole, or leaves the one that another process created meanwhile.
-fn put_ignore_file<D: Disk>(disk: &D, path: &Utf8Path) -> Result<bool, StoreError> {
-    let draft = Utf8PathBuf::from(format!("{path}.t.{}", std::process::id()));
-    let _ = disk.remove(&draft);
-    disk.create_new(&draft, IGNORE_NOTE.as_bytes()).map_err(StoreError::io("create", path))?;
-    match disk.rename_new(&draft, path) {
-        Ok(()) => Ok(true),
-        Err(error) => {
-            let _ = disk.remove(&draft);
-            match error.kind() {
-                std::io::ErrorKind::AlreadyExists => Ok(false),
-                _ => Err(StoreError::io("create", path)(error)),
+/// Writes the ignore file unless it is there. Says whether this call created it.
+fn put_ignore_file<D: Disk>(disk: &D, folder: &Utf8Path) -> Result<bool, StoreError> {
+    let path = folder.join(".gitignore");
+    let failed = || StoreError::io("write into", folder);
+    match disk.create_new(&path, IGNORE_NOTE.as_bytes()) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            // Empty: its writer died, or is writing now. The same lines twice do no harm.
+            let empty = disk.stat(&path).map_err(failed())?.is_some_and(|stat| stat.len == 0);
+            if empty {
+                let (mut file, _) = disk.open_append(&path).map_err(failed())?;
+                file.append(IGNORE_NOTE.as_bytes()).map_err(failed())?;
             }
+            Ok(false)
+        }
+        Err(error) => {
+            let _ = disk.remove(&path);
+            Err(failed()(error))
         }
     }
 }

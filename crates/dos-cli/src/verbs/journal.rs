@@ -20,10 +20,13 @@ use crate::verbs::shared::listed;
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// Put a snapshot of the live leases in place of the history
+    #[command(after_help = "Exit codes: 0 done, 2 the disk failed, 4 the lock stayed busy.")]
     Compact(Plain),
     /// Print the leases that the journal says are held, dead holders included
+    #[command(after_help = "Example:\n  dos journal replay | jq length")]
     Replay(Plain),
     /// Print the highest sequence number
+    #[command(after_help = "Example:\n  dos journal seq --json")]
     Seq(Plain),
     /// Print the last records, one a line
     #[command(after_help = "Examples:\n  dos journal tail\n  dos journal tail 0      all of them")]

@@ -21,8 +21,14 @@ pub enum Verb {
     #[command(after_help = "Exit codes: 0 acquired, 1 somebody else has it, 2 the input is wrong.")]
     Acquire(Acquire),
     /// Give it back
+    #[command(after_help = "\
+Example:
+  dos lease release nightly
+
+Exit codes: 0 it is free, or somebody else has it (which is said); 2 the input is wrong; 4 busy.")]
     Release(Release),
     /// Say who has it
+    #[command(after_help = "Example:\n  dos lease status --json")]
     Status(Status),
 }
 
@@ -125,8 +131,9 @@ impl Acquire {
         clock: &RealClock,
     ) -> anyhow::Result<Exit> {
         required_name("owner", &self.owner)?;
+        let wait = lock_wait(Some(self.retries), Some(self.retry_interval))?;
         workspace.prepare_write(&RealDisk, &workspace.archive_lock)?;
-        let deadline = clock.elapsed() + lock_wait(Some(self.retries), Some(self.retry_interval))?;
+        let deadline = clock.elapsed() + wait;
         loop {
             let taken = lock.take(&self.owner, Duration::from_secs(self.ttl_seconds))?;
             let owner = &self.owner;

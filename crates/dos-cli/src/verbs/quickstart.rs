@@ -111,7 +111,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     match args.json {
         true => output::answer(&as_json(&plan, &audit), false),
         false => {
-            let no_color = context.first_variable(&["NO_COLOR"]);
+            let no_color = context.first_variable(&["NO_COLOR"])?;
             show(&plan, &audit, output::wants_colour(no_color));
         }
     }

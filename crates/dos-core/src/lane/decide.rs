@@ -129,6 +129,60 @@ pub struct Spawn {
     pub reason: String,
 }
 
+impl Command {
+    /// Does the command hold only text that may be recorded? `decide` asks this first; whoever has
+    /// to wait before deciding can ask it before.
+    pub fn check(&self) -> Result<(), InputError> {
+        match self {
+            Self::Acquire(acquire) => acquire.check(),
+            Self::Release(claim) | Self::Heartbeat { claim, .. } => {
+                required_name("owner", &claim.holder)
+            }
+            Self::Adopt(adopt) => required_name("owner", &adopt.holder),
+            Self::Halt(halt) => halt.check(),
+            Self::Spawn(spawn) => spawn.check(),
+            Self::Scavenge { .. } => Ok(()),
+        }
+    }
+}
+
+impl Acquire {
+    /// Does the request hold only text that may be recorded?
+    pub fn check(&self) -> Result<(), InputError> {
+        required_name("owner", &self.holder)?;
+        checked_name("lane", &self.request.lane)?;
+        checked_name("loop stamp", &self.loop_ts)?;
+        checked_name("run id", self.run_id.as_deref().unwrap_or_default())?;
+        let allowed = 1..=limits::TTL_MINUTES_MAX;
+        match self.ttl_minutes.filter(|minutes| !allowed.contains(minutes)) {
+            Some(minutes) => Err(InputError::BadTtl(minutes)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Halt {
+    fn check(&self) -> Result<(), InputError> {
+        required_name("handle", &self.handle)?;
+        checked_name("lane", &self.lane)?;
+        checked_name("loop stamp", &self.loop_ts)?;
+        checked_name("owner", &self.owner)?;
+        checked_name("run id", self.run_id.as_deref().unwrap_or_default())?;
+        checked_text("reason", &self.reason)?;
+        checked_text("command", self.command.as_deref().unwrap_or_default())
+    }
+}
+
+impl Spawn {
+    fn check(&self) -> Result<(), InputError> {
+        required_name("lane", &self.lane)?;
+        required_name("owner", &self.holder)?;
+        checked_name("loop stamp", &self.loop_ts)?;
+        checked_name("run id", self.run_id.as_deref().unwrap_or_default())?;
+        checked_text("reason", &self.reason)
+    }
+}
+
 /// What to append, in order, and what to answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -210,6 +264,7 @@ pub fn decide(
     moment: &Moment,
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
+    command.check()?;
     if live.next_seq() + 2 * live.len() as u64 > limits::SEQ_MAX {
         return Err(DecideError::SequenceExhausted);
     }
@@ -251,15 +306,6 @@ fn decide_acquire(
     moment: &Moment,
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
-    required_name("owner", &acquire.holder)?;
-    checked_name("lane", &acquire.request.lane)?;
-    checked_name("loop stamp", &acquire.loop_ts)?;
-    checked_name("run id", acquire.run_id.as_deref().unwrap_or_default())?;
-    if let Some(ttl) =
-        acquire.ttl_minutes.filter(|ttl| !(1..=limits::TTL_MINUTES_MAX).contains(ttl))
-    {
-        return Err(InputError::BadTtl(ttl).into());
-    }
     let alive = live_leases(live, moment);
     let known: Vec<&Lease> = alive.iter().copied().chain(&acquire.elsewhere).collect();
     match arbitrate(&acquire.request, &known, policy, None) {
@@ -376,7 +422,6 @@ fn refuse(live: &LiveSet, acquire: &Acquire, refusal: Refusal, moment: &Moment) 
 }
 
 fn decide_release(live: &LiveSet, claim: &Claim, moment: &Moment) -> Result<Decision, DecideError> {
-    required_name("owner", &claim.holder)?;
     Ok(match claimed(live, claim) {
         Some(lease) => {
             let record = entry::release(lease, &format!("lane-lease:{}", claim.holder));
@@ -392,7 +437,6 @@ fn decide_heartbeat(
     coalesce_millis: i64,
     moment: &Moment,
 ) -> Result<Decision, DecideError> {
-    required_name("owner", &claim.holder)?;
     let Some(lease) = claimed(live, claim) else {
         return Ok(not_held(live, &claim.lane));
     };
@@ -405,7 +449,6 @@ fn decide_heartbeat(
 }
 
 fn decide_adopt(live: &LiveSet, adopt: &Adopt, moment: &Moment) -> Result<Decision, DecideError> {
-    required_name("owner", &adopt.holder)?;
     let Some(lease) = newest_of(live, &adopt.lane, &adopt.loop_ts, |_| true) else {
         return Ok(not_held(live, &adopt.lane));
     };
@@ -429,9 +472,6 @@ fn decide_adopt(live: &LiveSet, adopt: &Adopt, moment: &Moment) -> Result<Decisi
 }
 
 fn decide_halt(live: &LiveSet, halt: &Halt, moment: &Moment) -> Result<Decision, DecideError> {
-    required_name("handle", &halt.handle)?;
-    checked_text("reason", &halt.reason)?;
-    checked_text("command", halt.command.as_deref().unwrap_or_default())?;
     let about_pid = |lease: &&Lease| {
         let pid = lease.object().get("pid").and_then(Value::as_u64);
         pid.is_some_and(|pid| pid.to_string() == halt.handle)
@@ -463,10 +503,6 @@ fn decide_halt(live: &LiveSet, halt: &Halt, moment: &Moment) -> Result<Decision,
 }
 
 fn decide_spawn(live: &LiveSet, spawn: &Spawn, moment: &Moment) -> Result<Decision, DecideError> {
-    required_name("lane", &spawn.lane)?;
-    required_name("owner", &spawn.holder)?;
-    checked_name("loop stamp", &spawn.loop_ts)?;
-    checked_text("reason", &spawn.reason)?;
     let loop_ts = loop_stamp(&spawn.loop_ts, moment);
     let reason = match spawn.reason.is_empty() {
         true => format!("spawn:{}", spawn.holder),

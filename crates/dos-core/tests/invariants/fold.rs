@@ -112,3 +112,23 @@ proptest! {
         prop_assert!(matches!(decode_line(torn, true), Line::Corrupt | Line::Blank));
     }
 }
+
+#[test]
+fn invariant_2_a_lease_keeps_the_place_of_its_first_grant_until_it_is_given_back() {
+    let line = |op: &str, lane: &str, holder: &str| {
+        format!(
+            "{{\"op\": \"{op}\", \"lane\": \"{lane}\", \"loop_ts\": \"t\", \"holder\": \"{holder}\"}}\n"
+        )
+    };
+    let order = |lines: &[String]| {
+        let live = replay(lines.concat().as_bytes());
+        let shown =
+            live.leases().map(|lease| format!("{} {}", lease.lane(), lease.holder().unwrap()));
+        shown.collect::<Vec<_>>()
+    };
+    let mut lines = vec![line("ACQUIRE", "a", "p"), line("ACQUIRE", "b", "q")];
+    lines.push(line("ACQUIRE", "a", "r"));
+    assert_eq!(order(&lines), ["a r", "b q"]);
+    lines.extend([line("RELEASE", "a", "r"), line("RECONCILE", "a", "s")]);
+    assert_eq!(order(&lines), ["b q", "a s"]);
+}

@@ -96,8 +96,8 @@ pub fn open(root: &Utf8Path) -> Result<Workspace, StoreError> {
 struct Nothing;
 
 impl Environment for Nothing {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
+    fn variable(&self, _: &str) -> Result<Option<String>, StoreError> {
+        Ok(None)
     }
 }
 

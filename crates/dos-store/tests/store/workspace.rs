@@ -11,8 +11,8 @@ use crate::{Folder, text};
 struct Variables(BTreeMap<&'static str, String>);
 
 impl Environment for Variables {
-    fn variable(&self, name: &str) -> Option<String> {
-        self.0.get(name).cloned()
+    fn variable(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.0.get(name).cloned())
     }
 }
 

@@ -43,7 +43,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     if args.json {
         output::answer(&report.json(), false);
     } else {
-        let colour = output::wants_colour(context.first_variable(&["NO_COLOR"]));
+        let colour = output::wants_colour(context.first_variable(&["NO_COLOR"])?);
         report.lines(colour).iter().for_each(|line| output::line(line));
     }
     let healthy = !report.findings.iter().any(findings::Finding::gates);

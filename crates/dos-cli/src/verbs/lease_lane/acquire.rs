@@ -75,7 +75,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         request: args.request.checked(&workspace.config.policy.lanes)?,
         holder: args.owner.clone(),
         loop_ts: args.loop_ts.clone(),
-        run_id: run_id(context, args.run_id.as_deref()),
+        run_id: run_id(context, args.run_id.as_deref())?,
         process: named_process(args.pid)?,
         ttl_minutes: args.ttl_minutes,
         elsewhere: match args.leases.as_deref() {

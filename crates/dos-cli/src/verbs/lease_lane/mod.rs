@@ -80,9 +80,9 @@ pub fn or_busy<T>(lane: &str, result: anyhow::Result<T>) -> anyhow::Result<Resul
 }
 
 /// The run that asks: the flag, else `CID_RUN_ID`, else `DISPATCH_RUN_ID`.
-fn run_id(context: &Context, flag: Option<&str>) -> Option<String> {
+fn run_id(context: &Context, flag: Option<&str>) -> anyhow::Result<Option<String>> {
     match flag.map(str::trim).filter(|flag| !flag.is_empty()) {
-        Some(flag) => Some(flag.to_string()),
+        Some(flag) => Ok(Some(flag.to_string())),
         None => context.first_variable(&["CID_RUN_ID", "DISPATCH_RUN_ID"]),
     }
 }

@@ -49,7 +49,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         lane: args.lane.clone(),
         loop_ts: args.loop_ts.clone(),
         holder,
-        run_id: run_id(context, args.run_id.as_deref()),
+        run_id: run_id(context, args.run_id.as_deref())?,
         pid: Some(pid),
         reason: args.reason.clone(),
     };
