@@ -241,7 +241,9 @@ impl<'t> Reader<'t> {
         let Some(value) = table.get("policy") else {
             return Ok((Box::new(Exact), ratio_max));
         };
-        let name = value.get_ref().as_str().unwrap_or_default();
+        let Some(name) = value.get_ref().as_str() else {
+            return Err(expected(value, "policy", "a text", "policy = \"exact\""));
+        };
         match overlap::policy_named(name, ratio_max) {
             Some(policy) => Ok((policy, ratio_max)),
             None => Err(Problem {
@@ -342,7 +344,9 @@ fn string_list(value: &Value<'_>, name: &str) -> Result<Vec<String>, Problem> {
 
 fn number(value: &Value<'_>) -> Option<f64> {
     match value.get_ref() {
-        DeValue::Integer(whole) => whole.as_str().parse().ok(),
+        DeValue::Integer(whole) => {
+            i64::from_str_radix(whole.as_str(), whole.radix()).ok().map(|whole| whole as f64)
+        }
         DeValue::Float(fraction) => fraction.as_str().parse().ok(),
         _ => None,
     }

@@ -4,12 +4,21 @@
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest sequence number that is believed and written: what a signed 64-bit number holds.
 pub const SEQ_MAX: u64 = i64::MAX as u64;
+/// How deep a record may nest. A deeper one is corrupt.
+pub const NESTING_MAX: usize = 96;
+/// How deep a CHECKPOINT may nest: every lease of a readable record fits into one.
+pub const CHECKPOINT_NESTING_MAX: usize = NESTING_MAX + 4;
+/// Longest canonical text of one lease, in bytes. A record with a longer one is corrupt, so that
+/// every lease fits into a line of its own when the journal is compacted.
+pub const LEASE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Longest name of a lane, a holder, a host or a loop stamp, in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
 /// Longest free text (a reason, a command), in bytes.
 pub const TEXT_BYTES_MAX: usize = 8 * 1024;
 /// Most patterns of one lane's tree.
 pub const PATTERNS_MAX: usize = 1024;
+/// Longest tree, all patterns together, in bytes.
+pub const TREE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest time to live of a lease, in minutes: ten years.
 pub const TTL_MINUTES_MAX: u32 = 10 * 366 * 24 * 60;
 /// How much of a corrupt line is kept as evidence, in bytes.

@@ -125,6 +125,12 @@ def journal(question):
     shown = meaning(path)
     shown["tail"] = lane_journal.tail(question["count"], path)
     shown["compact"] = compacted(path)
+    if question["escape"]:
+        # It writes characters at which it then ends lines, and loses every lease by that.
+        text = path.read_text(encoding="utf-8")
+        for character in "\u0085\u2028\u2029":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+        path.write_text(text, encoding="utf-8")
     shown["after"] = meaning(path)
     shown["after"]["tail"] = lane_journal.tail(0, path)
     return shown

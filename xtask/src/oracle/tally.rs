@@ -27,12 +27,12 @@ pub enum Explanation {
     UnknownLane,
     /// A lease without a lane's name holds no lane that a request without one could ask for.
     NamelessLease,
+    /// A7: a lease's tree that is one text is one pattern, and an entry that is none covers anything.
+    OddTree,
     /// A1: class budgets bind the choice of a lane for a request that names none.
     ClassBudget,
     /// L1: the lease records the kind that was decided, not the one that was asked for.
     DecidedKind,
-    /// A lane that is picked for a request covers what it declares, not what was asked for before.
-    PickedTree,
     /// Outcome: a live lease's lane and loop stamp cannot be granted again.
     SameIdentity,
     /// L10, outcome: there is no owner without a name.
@@ -43,7 +43,7 @@ pub enum Explanation {
     LastLineClosed,
     /// W12: a byte order mark is no part of the first record.
     ByteOrderMark,
-    /// Lines end at line feeds, not at U+0085, U+2028 or U+2029 inside a text.
+    /// W3: lines end at line feeds, not at U+0085, U+2028 or U+2029 inside a text.
     LineSeparators,
     /// W5: a nested lease has the identity of its record.
     NestedIdentity,
@@ -62,9 +62,9 @@ impl Explanation {
         Self::KindCase,
         Self::UnknownLane,
         Self::NamelessLease,
+        Self::OddTree,
         Self::ClassBudget,
         Self::DecidedKind,
-        Self::PickedTree,
         Self::SameIdentity,
         Self::EmptyOwner,
         Self::LastLineCorrupt,
@@ -86,15 +86,15 @@ impl Explanation {
             Self::KindCase => "kind-case (L2)",
             Self::UnknownLane => "unknown-lane (A3)",
             Self::NamelessLease => "nameless-lease",
+            Self::OddTree => "odd-tree (A7)",
             Self::ClassBudget => "class-budget (A1)",
             Self::DecidedKind => "decided-kind (L1)",
-            Self::PickedTree => "picked-tree",
             Self::SameIdentity => "same-identity",
             Self::EmptyOwner => "empty-owner (L10)",
             Self::LastLineCorrupt => "last-line-corrupt (W11)",
             Self::LastLineClosed => "last-line-closed (W12)",
             Self::ByteOrderMark => "byte-order-mark (W12)",
-            Self::LineSeparators => "line-separators",
+            Self::LineSeparators => "line-separators (W3)",
             Self::NestedIdentity => "nested-identity (W5)",
             Self::SeqRange => "seq-range (W6)",
         }

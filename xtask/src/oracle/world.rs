@@ -4,10 +4,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-const ORIGINAL: &str = "dos-kernel==0.22.0";
+use crate::original;
+
 const DRIVER: &str = include_str!("driver.py");
 
 /// What a command line said.
@@ -47,11 +48,8 @@ pub struct World {
 impl World {
     /// Installs the original, builds ours, starts the driver.
     pub fn new(scratch: &Path) -> anyhow::Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("the manifest of xtask lies in no workspace")?;
-        let venv = installed(&root.join("target/oracle-venv"))?;
-        let dos = built(root)?;
+        let venv = original::install()?;
+        let dos = original::build_dos()?;
         let script = scratch.join("driver.py");
         std::fs::write(&script, DRIVER)?;
         let home = scratch.join("home");
@@ -119,45 +117,4 @@ fn run(command: &mut Command) -> anyhow::Result<Said> {
         text: String::from_utf8_lossy(&output.stdout).into_owned(),
         talk: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
-}
-
-fn done(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("failed to run {command:?}"))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(())
-}
-
-/// The original in an environment of its own, installed once.
-fn installed(venv: &Path) -> anyhow::Result<PathBuf> {
-    let python = venv.join("bin/python");
-    let version = "import importlib.metadata as m, dos; print('dos-kernel==' + m.version('dos-kernel'))";
-    let there = || match Command::new(&python).args(["-c", version]).output() {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).trim() == ORIGINAL,
-        Err(_) => false,
-    };
-    if there() {
-        return Ok(venv.to_path_buf());
-    }
-    eprintln!("installing {ORIGINAL} in {}", venv.display());
-    done(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ORIGINAL];
-    done(Command::new(&python).args(pip))?;
-    if !there() {
-        bail!("{ORIGINAL} was installed in {} and does not import", venv.display());
-    }
-    Ok(venv.to_path_buf())
-}
-
-fn built(root: &Path) -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = ["build", "--quiet", "--release", "-p", "dos-cli", "--manifest-path"];
-    done(Command::new(cargo).args(build).arg(root.join("Cargo.toml")).env("CARGO_TERM_QUIET", "true"))?;
-    let target = match std::env::var_os("CARGO_TARGET_DIR") {
-        // Cargo reads a relative one from where it was started, and so do we.
-        Some(given) => std::path::absolute(given)?,
-        None => root.join("target"),
-    };
-    let dos = target.join("release/dos");
-    ensure!(dos.is_file(), "the build left no {}", dos.display());
-    Ok(dos)
 }

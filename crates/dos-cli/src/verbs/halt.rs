@@ -72,7 +72,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let answer = json!({
         "recorded": true,
         "handle": args.handle,
-        "command": args.command,
+        "command": args.command.as_deref().filter(|command| !command.is_empty()),
         "lane": lane,
         "loop_ts": loop_ts,
     });

@@ -15,11 +15,12 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::journal::entry::op;
+use crate::journal::entry::{SCHEMA_FAMILY, SCHEMA_VERSION, op};
 use crate::journal::plain;
-use crate::json::{Checked, Object};
+use crate::json::{Checked, Object, canonical_object};
 use crate::lane::lease::{Lease, name_text};
 use crate::limits;
+use crate::schema::Tag;
 
 /// One line of a journal.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ pub fn decode_line(bytes: &[u8], complete: bool) -> Line<'_> {
     let Ok(text) = core::str::from_utf8(bytes) else {
         return broken;
     };
-    // A byte order mark at the start of a file is no part of its first record.
+    // A byte order mark is no part of the record that follows it.
     let text = text.trim_start_matches('\u{feff}').trim_matches([' ', '\t', '\r']);
     if text.is_empty() {
         return Line::Blank;
@@ -127,14 +128,40 @@ pub fn decode_line(bytes: &[u8], complete: bool) -> Line<'_> {
         let value = serde_json::from_str::<Checked>(text);
         return if value.is_ok() && complete { Line::Foreign } else { broken };
     }
-    let header = match plain::header(text) {
-        Some(header) => Ok(header),
-        None => serde_json::from_str::<Header<'_>>(text),
-    };
-    match header.and_then(|header| header.entry(text)) {
-        Ok(entry) => Line::Entry(entry),
-        Err(_) => broken,
+    match plain::header(text) {
+        Some(header) => header.entry(text).map_or(broken, Line::Entry),
+        None => general_entry(text).map_or(broken, Line::Entry),
     }
+}
+
+/// An entry by way of the general JSON reader. Depth is bounded here, so that what was read once
+/// can be written and read again one level deeper.
+fn general_entry(text: &str) -> Option<Entry<'_>> {
+    let depth = nesting(text);
+    if depth > limits::CHECKPOINT_NESTING_MAX {
+        return None;
+    }
+    let entry = serde_json::from_str::<Header<'_>>(text).ok()?.entry(text)?;
+    (depth <= limits::NESTING_MAX || entry.op == op::CHECKPOINT).then_some(entry)
+}
+
+/// How deep the brackets of a JSON text nest.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// The text of a complete line as a JSON object; `None` for blank, foreign and corrupt lines.
@@ -161,8 +188,7 @@ pub(super) struct Header<'a> {
     pub(super) heartbeat_at: Scalar<'a>,
     pub(super) lease: Option<&'a str>,
     pub(super) leases: Option<&'a str>,
-    /// Is the text of `lease` and `leases` known to be JSON that everybody can read?
-    pub(super) checked: bool,
+    pub(super) schema: Option<&'a str>,
 }
 
 impl<'de> Deserialize<'de> for Header<'de> {
@@ -192,11 +218,15 @@ impl<'de> Visitor<'de> for HeaderVisitor {
                 Field::Ts => &mut header.ts,
                 Field::HeartbeatAt => &mut header.heartbeat_at,
                 Field::Lease => {
-                    header.lease = Some(fields.next_value::<&RawValue>()?.get());
+                    header.lease = Some(checked(fields.next_value()?)?);
                     continue;
                 }
                 Field::Leases => {
-                    header.leases = Some(fields.next_value::<&RawValue>()?.get());
+                    header.leases = Some(checked(fields.next_value()?)?);
+                    continue;
+                }
+                Field::Schema => {
+                    header.schema = Some(checked(fields.next_value()?)?);
                     continue;
                 }
                 Field::Other => {
@@ -210,6 +240,12 @@ impl<'de> Visitor<'de> for HeaderVisitor {
     }
 }
 
+/// The text of a value, once it is known to be JSON that everybody can read.
+fn checked<E: serde::de::Error>(raw: &RawValue) -> Result<&str, E> {
+    serde_json::from_str::<Checked>(raw.get()).map_err(E::custom)?;
+    Ok(raw.get())
+}
+
 enum Field {
     Op,
     Seq,
@@ -220,6 +256,7 @@ enum Field {
     HeartbeatAt,
     Lease,
     Leases,
+    Schema,
     Other,
 }
 
@@ -249,6 +286,7 @@ impl Visitor<'_> for FieldVisitor {
             "heartbeat_at" => Field::HeartbeatAt,
             "lease" => Field::Lease,
             "leases" => Field::Leases,
+            "schema" => Field::Schema,
             _ => Field::Other,
         })
     }
@@ -288,7 +326,10 @@ impl<'a> Scalar<'a> {
     pub(super) fn seq(&self) -> u64 {
         let seq = match self {
             Self::Missing => 0,
-            Self::Text(text) => text.trim().trim_start_matches('+').parse().unwrap_or(0),
+            Self::Text(text) => {
+                let text = text.trim();
+                text.strip_prefix('+').unwrap_or(text).parse().unwrap_or(0)
+            }
             Self::Other(Value::Number(number)) => match number.as_u64() {
                 Some(whole) => whole,
                 None => number.as_f64().map_or(0, |fraction| fraction as u64),
@@ -344,13 +385,15 @@ impl<'de> Visitor<'de> for ScalarVisitor {
 }
 
 impl<'a> Header<'a> {
-    fn entry(mut self, text: &'a str) -> serde_json::Result<Entry<'a>> {
+    /// `None` when a part that the operation needs cannot be read.
+    fn entry(mut self, text: &'a str) -> Option<Entry<'a>> {
         let op = core::mem::take(&mut self.op).into_name();
         let seq = self.seq.seq().max(self.seq_watermark.seq());
         let lane = core::mem::take(&mut self.lane).into_name();
         let key = Key { lane, loop_ts: core::mem::take(&mut self.loop_ts).into_name() };
         let nameless = key.lane.is_empty() && key.loop_ts.is_empty();
         let effect = match op.as_ref() {
+            _ if !self.is_for_us()? => Effect::None,
             op::CHECKPOINT => Effect::Reset(self.checkpoint()?),
             op::ACQUIRE | op::RECONCILE if !nameless => Effect::Hold(key, self.lease(text)?),
             op::RELEASE | op::SCAVENGE if !nameless => Effect::Drop(key),
@@ -358,39 +401,49 @@ impl<'a> Header<'a> {
             op::ADOPT if !nameless => Effect::Transfer(key, self.transfer(text)?),
             _ => Effect::None,
         };
-        if !self.checked {
-            for unread in [self.lease, self.leases].into_iter().flatten() {
-                serde_json::from_str::<Checked>(unread)?;
-            }
-        }
-        Ok(Entry { op, seq, effect })
+        Some(Entry { op, seq, effect })
     }
 
-    fn lease(&self, text: &str) -> serde_json::Result<LeaseText<'a>> {
+    /// A record that says it is of another family, or of a newer format, is not ours to act on.
+    fn is_for_us(&self) -> Option<bool> {
+        let Some(text) = self.schema else {
+            return Some(true);
+        };
+        let value: Value = serde_json::from_str(text).ok()?;
+        Some(Tag::read(&value).is_none_or(|tag| {
+            let ours = tag.family.is_empty() || tag.family == SCHEMA_FAMILY;
+            ours && tag.version <= SCHEMA_VERSION
+        }))
+    }
+
+    fn lease(&self, text: &str) -> Option<LeaseText<'a>> {
         if let Some(nested) = self.lease.filter(|nested| nested.starts_with('{')) {
-            return Ok(LeaseText::Nested(nested));
+            return fits(nested).then_some(LeaseText::Nested(nested));
         }
-        let whole: Object = serde_json::from_str(text)?;
+        if !fits(text) {
+            return None;
+        }
+        let whole: Object = serde_json::from_str(text).ok()?;
         let known = |(name, _): &(String, Value)| INLINE_FIELDS.contains(&name.as_str());
-        Ok(LeaseText::Inline(whole.into_iter().filter(known).collect()))
+        Some(LeaseText::Inline(whole.into_iter().filter(known).collect()))
     }
 
-    fn checkpoint(&self) -> serde_json::Result<Vec<Lease>> {
+    fn checkpoint(&self) -> Option<Vec<Lease>> {
         let leases = match self.leases {
-            Some(text) => serde_json::from_str::<Value>(text)?,
+            Some(text) => serde_json::from_str::<Value>(text).ok()?,
             None => Value::Null,
         };
         let Value::Array(items) = leases else {
-            return Ok(Vec::new());
+            return Some(Vec::new());
         };
-        Ok(items
+        let held = items
             .into_iter()
             .filter_map(|item| match item {
                 Value::Object(object) => Some(Lease::from_object(object)),
                 _ => None,
             })
-            .filter(|lease| !lease.lane().is_empty() || !lease.loop_ts().is_empty())
-            .collect())
+            .filter(|lease| !lease.lane().is_empty() || !lease.loop_ts().is_empty());
+        Some(held.collect())
     }
 
     /// The beat's own stamp, else the time of the record.
@@ -399,8 +452,8 @@ impl<'a> Header<'a> {
         own.or_else(|| core::mem::take(&mut self.ts).into_stamp())
     }
 
-    fn transfer(&mut self, text: &str) -> serde_json::Result<Object> {
-        let whole: Object = serde_json::from_str(text)?;
+    fn transfer(&mut self, text: &str) -> Option<Object> {
+        let whole: Object = serde_json::from_str(text).ok()?;
         let moves = |(name, value): &(String, Value)| {
             TRANSFER_FIELDS.contains(&name.as_str()) && !value.is_null()
         };
@@ -408,6 +461,14 @@ impl<'a> Header<'a> {
         if let Some(beat) = self.beat() {
             fields.insert("heartbeat_at".into(), beat);
         }
-        Ok(fields)
+        Some(fields)
     }
+}
+
+/// Is the lease within its bound however it is written? Canonical text is at most three times as
+/// long: escapes of two and three bytes become six.
+fn fits(text: &str) -> bool {
+    text.len() <= limits::LEASE_BYTES_MAX / 3
+        || serde_json::from_str::<Object>(text)
+            .is_ok_and(|object| canonical_object(&object).len() <= limits::LEASE_BYTES_MAX)
 }

@@ -118,6 +118,16 @@ pub fn acquire(lease: &Lease, reason: &str, prev_holder: Option<&str>) -> Record
     }))
 }
 
+/// A lease that is held, for a snapshot that one line is too short for.
+pub fn reconcile(lease: &Lease) -> Record {
+    Record::new(json!({
+        "op": op::RECONCILE,
+        "lane": lease.lane(),
+        "loop_ts": lease.loop_ts(),
+        "lease": lease.object(),
+    }))
+}
+
 /// A lease that was given back.
 pub fn release(lease: &Lease, reason: &str) -> Record {
     Record::new(json!({

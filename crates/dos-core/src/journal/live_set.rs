@@ -11,8 +11,9 @@ use crate::journal::decode::{
     Effect, Entry, Key, LeaseText, Line, decode_line, object_of, split_line,
 };
 use crate::journal::entry::{self, Record, op};
-use crate::json::Object;
+use crate::json::{Object, canonical_object};
 use crate::lane::lease::{Lease, LeaseKey};
+use crate::limits;
 
 /// The leases that are held, in the order in which they were first taken, and the highest
 /// sequence number seen.
@@ -201,9 +202,23 @@ impl LiveSet {
         self.last_seq + 1
     }
 
-    /// The CHECKPOINT that stands for everything folded so far.
-    pub fn checkpoint(&self) -> Record {
-        entry::checkpoint(self.leases(), self.last_seq)
+    /// The CHECKPOINT that stands for everything folded so far, and a RECONCILE for each lease that
+    /// did not fit into its line.
+    pub fn snapshot(&self) -> Vec<Record> {
+        let mut room = limits::LINE_BYTES_MAX / 2;
+        let mut fitting = 0;
+        for lease in self.leases() {
+            let bytes = canonical_object(lease.object()).len();
+            match room.checked_sub(bytes) {
+                Some(left) => room = left,
+                None => break,
+            }
+            fitting += 1;
+        }
+        let checkpoint = entry::checkpoint(self.leases().take(fitting), self.last_seq);
+        core::iter::once(checkpoint)
+            .chain(self.leases().skip(fitting).map(entry::reconcile))
+            .collect()
     }
 
     /// The place of that identity; a new one at the end when it has none.
@@ -291,7 +306,9 @@ impl Compaction {
 
     /// What stands for them.
     pub fn finish(self) -> Vec<Record> {
-        core::iter::once(self.live.finish().checkpoint()).chain(self.corrupt).collect()
+        let mut records = self.live.finish().snapshot();
+        records.extend(self.corrupt);
+        records
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn header(text: &str) -> Option<Header<'_>> {
         return None;
     }
     let mut reader = Reader { rest: text.as_bytes() };
-    let mut header = Header { checked: true, ..Header::default() };
+    let mut header = Header::default();
     reader.object(|reader, name| {
         let start = text.len() - reader.rest.len();
         reader.value(1)?;
@@ -35,6 +35,7 @@ pub(super) fn header(text: &str) -> Option<Header<'_>> {
             b"heartbeat_at" => header.heartbeat_at = scalar(value()?)?,
             b"lease" => header.lease = value(),
             b"leases" => header.leases = value(),
+            b"schema" => header.schema = value(),
             _ => {}
         }
         Some(())

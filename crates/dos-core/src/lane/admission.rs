@@ -72,6 +72,11 @@ impl Conditions {
         }
     }
 
+    /// Does the candidate's tree meet no live lease? Asks no predicate.
+    pub fn stands_clear(&self, candidate: &Candidate<'_>, live: &[&Lease]) -> bool {
+        live.iter().all(|lease| self.meets(candidate, lease).is_none())
+    }
+
     /// A lease without a tree claims nothing. A candidate without one may touch anything.
     fn meets(&self, candidate: &Candidate<'_>, lease: &Lease) -> Option<Objection> {
         let held = lease.tree();

@@ -78,7 +78,7 @@ struct Arbiter<'a> {
 impl Arbiter<'_> {
     fn decide(&self) -> Result<Admission, Refusal> {
         let exclusive: Vec<&Lease> =
-            self.live.iter().copied().filter(|lease| self.is_exclusive(lease)).collect();
+            self.live.iter().copied().filter(|lease| self.policy.runs_alone(lease)).collect();
         if !exclusive.is_empty() {
             return Err(Refusal {
                 free_lanes: Vec::new(),
@@ -110,12 +110,6 @@ impl Arbiter<'_> {
             Some("keyword") => self.unresolved_keyword(),
             Some(_) => self.auto_pick(&self.why_another()),
         }
-    }
-
-    /// An exclusive lane is live under its own name, or under a kind that is one.
-    fn is_exclusive(&self, lease: &Lease) -> bool {
-        let lanes = &self.policy.lanes;
-        lanes.is_exclusive(lease.kind()) || lanes.is_exclusive(&lease.lane())
     }
 
     fn asks_exclusive(&self) -> bool {
@@ -255,6 +249,8 @@ impl Arbiter<'_> {
                 continue;
             }
             if bounded && self.class_is_full(kind, &live_by_kind) {
+                let class = self.live.iter().filter(|lease| lease.kind() == kind);
+                blockers.extend(class.map(|lease| self.blocker(lease, &rung.tree)));
                 over_budget = true;
                 continue;
             }
@@ -331,7 +327,22 @@ impl Arbiter<'_> {
             lane: self.lane.clone(),
             blockers: holders.into_iter().map(|lease| self.blocker(lease, &self.tree)).collect(),
             free_lanes: self.policy.lanes.autopick.iter().filter(free).cloned().collect(),
+            open_lanes: self.open_lanes(),
         }
+    }
+
+    /// The lanes of the auto-pick order that could be taken right now.
+    fn open_lanes(&self) -> Vec<String> {
+        let lanes = &self.policy.lanes;
+        let open = |lane: &&String| {
+            let tree = lanes.tree(lane);
+            let candidate = Candidate { lane, kind: "cluster", tree: &tree };
+            self.holders_of(lane).is_empty()
+                && !lanes.is_exclusive(lane)
+                && !self.live.iter().any(|lease| self.policy.runs_alone(lease))
+                && self.policy.conditions.stands_clear(&candidate, self.live)
+        };
+        lanes.autopick.iter().filter(open).cloned().collect()
     }
 
     /// The lease with the patterns that meet, where both sides have some.

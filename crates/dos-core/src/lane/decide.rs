@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use crate::journal::LiveSet;
 use crate::journal::entry::{self, About, NewHolder, Record};
+use crate::lane::admission::Candidate;
 use crate::lane::arbiter::{Admission, Request, arbitrate};
 use crate::lane::lease::{Lease, ProcessId, fold};
 use crate::lane::policy::Policy;
 use crate::lane::refusal::Refusal;
-use crate::lane::tree::{InputError, checked_name, checked_text, required_name};
-use crate::lane::vitality::{Death, Moment, proof_of_death};
+use crate::lane::tree::{InputError, checked_name, checked_text, checked_tree, required_name};
+use crate::lane::vitality::{Death, Moment, TTL_MILLIS_DEFAULT, proof_of_death};
 use crate::limits;
 use crate::timestamp::Timestamp;
 
@@ -153,6 +154,7 @@ impl Acquire {
         checked_name("lane", &self.request.lane)?;
         checked_name("loop stamp", &self.loop_ts)?;
         checked_name("run id", self.run_id.as_deref().unwrap_or_default())?;
+        checked_tree(self.request.tree.patterns())?;
         let allowed = 1..=limits::TTL_MINUTES_MAX;
         match self.ttl_minutes.filter(|minutes| !allowed.contains(minutes)) {
             Some(minutes) => Err(InputError::BadTtl(minutes)),
@@ -270,14 +272,14 @@ pub fn decide(
     }
     match command {
         Command::Acquire(acquire) => decide_acquire(live, acquire, moment, policy),
-        Command::Release(claim) => decide_release(live, claim, moment),
+        Command::Release(claim) => decide_release(live, claim, moment, policy),
         Command::Heartbeat { claim, coalesce_millis } => {
-            decide_heartbeat(live, claim, *coalesce_millis, moment)
+            decide_heartbeat(live, claim, *coalesce_millis, moment, policy)
         }
-        Command::Adopt(adopt) => decide_adopt(live, adopt, moment),
+        Command::Adopt(adopt) => decide_adopt(live, adopt, moment, policy),
         Command::Halt(halt) => decide_halt(live, halt, moment),
         Command::Spawn(spawn) => decide_spawn(live, spawn, moment),
-        Command::Scavenge { lane, loop_ts } => decide_scavenge(live, lane, loop_ts, moment),
+        Command::Scavenge { lane, loop_ts } => decide_scavenge(live, lane, loop_ts, moment, policy),
     }
 }
 
@@ -321,9 +323,13 @@ fn grant(
     moment: &Moment,
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
+    // A class that is full only by its dead has room for a lane that was picked for the caller.
+    let of_class = live.leases().filter(|lease| lease.kind() == admission.kind).count();
+    let most = policy.class_budgets.get(&admission.kind).copied().unwrap_or(0) as usize;
+    let class_is_full = admission.auto_picked && most > 0 && of_class >= most;
     let scavenged: Vec<(Lease, Death)> = live
         .leases()
-        .filter(|lease| in_the_way(lease, &admission, policy))
+        .filter(|lease| in_the_way(lease, &admission, policy, class_is_full))
         .filter_map(|lease| Some((lease.clone(), proof_of_death(lease, moment)?)))
         .collect();
     let mut entries = Vec::new();
@@ -341,7 +347,14 @@ fn grant(
     if live.get(&admission.lane, &loop_ts).is_some_and(|lease| !replaced(lease)) {
         return Err(DecideError::SameIdentity { lane: admission.lane, loop_ts });
     }
-    let lease = new_lease(acquire, &admission, &loop_ts, next_seq, moment);
+    let mut lease = new_lease(acquire, &admission, &loop_ts, next_seq, moment);
+    if admission.tree.is_empty() {
+        // A lane without a tree that was taken instead of another: what was asked for is covered.
+        let lanes = &policy.lanes;
+        let declared = lanes.tree(lanes.resolve(&acquire.request.lane));
+        let asked = &acquire.request.tree;
+        lease.set("tree", if asked.is_empty() { declared.to_json() } else { asked.to_json() });
+    }
     let prev_holder = scavenged.first().and_then(|(gone, _)| gone.holder());
     let record = entry::acquire(&lease, &format!("lane-lease:{}", acquire.holder), prev_holder);
     entries.push(record.stamped(next_seq, moment.now));
@@ -350,19 +363,16 @@ fn grant(
 }
 
 /// Would this lease forbid the admission, were it alive?
-fn in_the_way(lease: &Lease, admission: &Admission, policy: &Policy) -> bool {
-    let request = Request {
-        lane: admission.lane.clone(),
-        kind: Some(admission.kind.clone()),
-        tree: admission.tree.clone(),
-        force: false,
-    };
-    let bounded = policy.class_budgets.get(&admission.kind).is_some_and(|most| *most > 0);
-    let same_class = bounded && lease.kind() == admission.kind;
-    match arbitrate(&request, &[lease], policy, None) {
-        Ok(alone) => alone.lane != admission.lane || same_class,
-        Err(_) => true,
-    }
+fn in_the_way(lease: &Lease, admission: &Admission, policy: &Policy, class_is_full: bool) -> bool {
+    let candidate =
+        Candidate { lane: &admission.lane, kind: &admission.kind, tree: &admission.tree };
+    let lanes = &policy.lanes;
+    let alone = admission.kind == "global" || lanes.is_exclusive(&admission.kind);
+    alone
+        || policy.runs_alone(lease)
+        || (!admission.lane.is_empty() && fold(&lease.lane()) == fold(&admission.lane))
+        || (class_is_full && lease.kind() == admission.kind)
+        || policy.conditions.objection(&candidate, &[lease]).is_some()
 }
 
 fn new_lease(
@@ -421,13 +431,18 @@ fn refuse(live: &LiveSet, acquire: &Acquire, refusal: Refusal, moment: &Moment) 
     Decision { entries, outcome: Outcome::Refused(refusal) }
 }
 
-fn decide_release(live: &LiveSet, claim: &Claim, moment: &Moment) -> Result<Decision, DecideError> {
-    Ok(match claimed(live, claim) {
+fn decide_release(
+    live: &LiveSet,
+    claim: &Claim,
+    moment: &Moment,
+    policy: &Policy,
+) -> Result<Decision, DecideError> {
+    Ok(match claimed(live, claim, policy) {
         Some(lease) => {
             let record = entry::release(lease, &format!("lane-lease:{}", claim.holder));
             done(live, lease, record, moment)
         }
-        None => not_held(live, &claim.lane),
+        None => not_held(live, &claim.lane, policy),
     })
 }
 
@@ -436,10 +451,15 @@ fn decide_heartbeat(
     claim: &Claim,
     coalesce_millis: i64,
     moment: &Moment,
+    policy: &Policy,
 ) -> Result<Decision, DecideError> {
-    let Some(lease) = claimed(live, claim) else {
-        return Ok(not_held(live, &claim.lane));
+    // A lease without a holder is beaten by nobody: that would bring back an orphan.
+    let theirs = |lease: &Lease| lease.holder() == Some(claim.holder.as_str());
+    let Some(lease) = newest_of(live, &claim.lane, &claim.loop_ts, policy, theirs) else {
+        return Ok(not_held(live, &claim.lane, policy));
     };
+    // Never for so long that the lease would be near its end.
+    let coalesce_millis = coalesce_millis.min(lease.ttl_millis().unwrap_or(TTL_MILLIS_DEFAULT) / 2);
     let age = lease.newest_stamp().map(|stamp| moment.now.millis_since(stamp));
     if age.is_some_and(|age| (0..coalesce_millis).contains(&age)) {
         return Ok(Decision { entries: Vec::new(), outcome: Outcome::Coalesced(lease.clone()) });
@@ -448,9 +468,14 @@ fn decide_heartbeat(
     Ok(done(live, lease, record, moment))
 }
 
-fn decide_adopt(live: &LiveSet, adopt: &Adopt, moment: &Moment) -> Result<Decision, DecideError> {
-    let Some(lease) = newest_of(live, &adopt.lane, &adopt.loop_ts, |_| true) else {
-        return Ok(not_held(live, &adopt.lane));
+fn decide_adopt(
+    live: &LiveSet,
+    adopt: &Adopt,
+    moment: &Moment,
+    policy: &Policy,
+) -> Result<Decision, DecideError> {
+    let Some(lease) = newest_of(live, &adopt.lane, &adopt.loop_ts, policy, |_| true) else {
+        return Ok(not_held(live, &adopt.lane, policy));
     };
     let allowed = match &adopt.from {
         Some(from) => lease.holder().unwrap_or_default() == from,
@@ -525,9 +550,10 @@ fn decide_scavenge(
     lane: &str,
     loop_ts: &str,
     moment: &Moment,
+    policy: &Policy,
 ) -> Result<Decision, DecideError> {
-    let Some(lease) = newest_of(live, lane, loop_ts, |_| true) else {
-        return Ok(not_held(live, lane));
+    let Some(lease) = newest_of(live, lane, loop_ts, policy, |_| true) else {
+        return Ok(not_held(live, lane, policy));
     };
     let Some(death) = proof_of_death(lease, moment) else {
         return Ok(Decision { entries: Vec::new(), outcome: Outcome::StillAlive(lease.clone()) });
@@ -542,25 +568,30 @@ fn loop_stamp(given: &str, moment: &Moment) -> String {
 
 /// The newest lease of the lane that the claimant holds. A lease that names no holder is anybody's
 /// to give back.
-fn claimed<'a>(live: &'a LiveSet, claim: &Claim) -> Option<&'a Lease> {
-    newest_of(live, &claim.lane, &claim.loop_ts, |lease| {
+fn claimed<'a>(live: &'a LiveSet, claim: &Claim, policy: &Policy) -> Option<&'a Lease> {
+    newest_of(live, &claim.lane, &claim.loop_ts, policy, |lease| {
         lease.holder().is_none_or(|holder| holder == claim.holder)
     })
 }
 
+/// The newest wanted lease of the lane; of the lane that the name is an alias of, if there is none.
 fn newest_of<'a>(
     live: &'a LiveSet,
     lane: &str,
     loop_ts: &str,
+    policy: &Policy,
     wanted: impl Fn(&Lease) -> bool,
 ) -> Option<&'a Lease> {
-    let lane = fold(lane);
-    let matches = |lease: &&Lease| {
-        fold(&lease.lane()) == lane
-            && (loop_ts.is_empty() || lease.loop_ts() == loop_ts)
-            && wanted(lease)
+    let newest = |lane: &str| {
+        let lane = fold(lane);
+        let matches = |lease: &&Lease| {
+            fold(&lease.lane()) == lane
+                && (loop_ts.is_empty() || lease.loop_ts() == loop_ts)
+                && wanted(lease)
+        };
+        live.leases().filter(matches).last()
     };
-    live.leases().filter(matches).last()
+    newest(lane).or_else(|| newest(policy.lanes.resolve(lane)))
 }
 
 fn done(live: &LiveSet, lease: &Lease, record: Record, moment: &Moment) -> Decision {
@@ -568,8 +599,8 @@ fn done(live: &LiveSet, lease: &Lease, record: Record, moment: &Moment) -> Decis
     Decision { entries, outcome: Outcome::Done(lease.clone()) }
 }
 
-fn not_held(live: &LiveSet, lane: &str) -> Decision {
-    let lane = fold(lane);
+fn not_held(live: &LiveSet, lane: &str, policy: &Policy) -> Decision {
+    let lane = fold(policy.lanes.resolve(lane));
     let holders = live.leases().filter(|lease| fold(&lease.lane()) == lane).cloned().collect();
     Decision { entries: Vec::new(), outcome: Outcome::NotHeld { holders } }
 }

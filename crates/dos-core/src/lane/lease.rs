@@ -92,14 +92,15 @@ impl Lease {
         self.object.get("token").and_then(Value::as_u64)
     }
 
-    /// The patterns it holds. An entry that is no text is unreadable and may cover anything.
+    /// The patterns it holds. What is no list of texts is unreadable and may cover anything.
     pub fn tree(&self) -> Tree {
         match self.object.get("tree") {
             Some(Value::String(one)) => Tree::new([one.clone()]),
             Some(Value::Array(items)) => {
                 items.iter().map(|item| item.as_str().unwrap_or("**").to_string()).collect()
             }
-            _ => Tree::default(),
+            None | Some(Value::Null) => Tree::default(),
+            Some(_) => Tree::new(["**".to_string()]),
         }
     }
 
@@ -201,5 +202,7 @@ impl FromIterator<String> for Tree {
 
 /// Lane names are one name when they differ in case only, as paths do on many file systems.
 pub fn fold(name: &str) -> String {
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    // Down, up and down again: some letters meet only in capitals, some only in small letters.
+    let lower = name.chars().flat_map(char::to_lowercase);
+    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }

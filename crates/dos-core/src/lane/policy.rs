@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::lane::admission::Conditions;
-use crate::lane::lease::{Tree, fold};
+use crate::lane::lease::{Lease, Tree, fold};
 use crate::lane::overlap::{Exact, OverlapPolicy};
 
 /// The `[lanes]` table.
@@ -96,6 +96,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Does the lease tolerate no other? It is one of an exclusive lane, by name or by kind.
+    pub fn runs_alone(&self, lease: &Lease) -> bool {
+        let kind = lease.kind();
+        kind == "global" || self.lanes.is_exclusive(kind) || self.lanes.is_exclusive(&lease.lane())
+    }
+
     /// A policy of these lanes under the exact overlap policy, without budgets.
     pub fn of_lanes(lanes: Lanes) -> Self {
         Self::new(lanes, Box::new(Exact))

@@ -30,8 +30,10 @@ pub struct Refusal {
     pub lane: String,
     /// The leases in the way.
     pub blockers: Vec<Blocker>,
-    /// Lanes to pick from that nobody holds.
+    /// Lanes of the auto-pick order whose names nobody holds.
     pub free_lanes: Vec<String>,
+    /// Those that could be taken right now.
+    pub open_lanes: Vec<String>,
 }
 
 /// The kinds of refusal.
@@ -115,10 +117,17 @@ impl Refusal {
                                  dos.toml."
                 .to_string(),
             Cause::Condition { .. } => "Ask whoever set up this condition.".to_string(),
-            _ if self.free_lanes.is_empty() => "Wait for it (--wait 10m) or ask the holder.".into(),
+            Cause::ClassBudgetExhausted { .. } => {
+                "Wait for one of them (--wait 10m), or raise max_concurrent in dos.toml."
+                    .to_string()
+            }
+            Cause::NoFreeLane if self.blockers.is_empty() => "Name a lane with --lane, or list \
+                                                              lanes under autopick in dos.toml."
+                .to_string(),
+            _ if self.open_lanes.is_empty() => "Wait for it (--wait 10m) or ask the holder.".into(),
             _ => format!(
                 "Wait for it (--wait 10m), or take a free lane: {}.",
-                self.free_lanes.join(", ")
+                self.open_lanes.join(", ")
             ),
         }
     }

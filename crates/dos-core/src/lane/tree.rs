@@ -16,6 +16,9 @@ pub enum InputError {
     /// Too many patterns.
     #[error("{0} patterns are too many for one lane (at most {most})", most = limits::PATTERNS_MAX)]
     TooManyPatterns(usize),
+    /// A tree that is too long.
+    #[error("patterns of {0} bytes are too long for one lane (at most {most})", most = limits::TREE_BYTES_MAX)]
+    TreeTooLong(usize),
     /// A name that is missing.
     #[error("the {0} must not be empty")]
     EmptyName(&'static str),
@@ -48,6 +51,10 @@ pub enum InputError {
 pub fn checked_tree(patterns: &[String]) -> Result<Tree, InputError> {
     if patterns.len() > limits::PATTERNS_MAX {
         return Err(InputError::TooManyPatterns(patterns.len()));
+    }
+    let bytes = patterns.iter().map(String::len).sum();
+    if bytes > limits::TREE_BYTES_MAX {
+        return Err(InputError::TreeTooLong(bytes));
     }
     let parsed: Result<Vec<String>, PatternError> = patterns
         .iter()

@@ -381,6 +381,23 @@ fn only_its_holder_gives_a_lease_back() {
 }
 
 #[test]
+fn without_a_loop_stamp_the_newest_lease_of_the_claimant_is_meant() {
+    let policy = dead_policy();
+    let mut live = LiveSet::default();
+    let mut tokens = Vec::new();
+    for holder in ["p", "p", "q"] {
+        let mut forced = acquire("src", holder);
+        forced.request.force = true;
+        tokens.push(granted(run(&mut live, &Command::Acquire(forced), &after(0), &policy)).token);
+    }
+    let left = |live: &LiveSet| live.leases().map(|lease| lease.token()).collect::<Vec<_>>();
+    for expected in [vec![tokens[0], tokens[2]], vec![tokens[2]]] {
+        run(&mut live, &Command::Release(claim("src", "p")), &after(0), &policy);
+        assert_eq!(left(&live), expected.into_iter().map(Some).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_lease_without_a_holder_is_anybodys_to_give_back() {
     let policy = dead_policy();
     for holder in [json!(null), json!(7), json!(["p"])] {

@@ -51,17 +51,17 @@ fn exclusive_live() {
 
 #[test]
 fn lane_held() {
-    assert_snapshot!(text(&policy(), &[("docs", "alice"), ("api", "carol")], "docs"), @"LANE_HELD: Lane docs is held. alice holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `docs/**` meets `docs/**` at docs/a. Wait for it (--wait 10m), or take a free lane: src.");
+    assert_snapshot!(text(&policy(), &[("docs", "alice"), ("api", "carol")], "docs"), @"LANE_HELD: Lane docs is held. alice holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `docs/**` meets `docs/**` at docs/a. Wait for it (--wait 10m) or ask the holder.");
 }
 
 #[test]
 fn must_run_alone() {
-    assert_snapshot!(text(&policy(), &[("src", "alice"), ("docs", "carol")], "solo"), @"MUST_RUN_ALONE: Lane solo runs alone, and 2 others are live. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `**/*` meets `src/**` at src/a. carol holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `**/*` meets `docs/**` at docs/a. Wait for it (--wait 10m), or take a free lane: api.");
+    assert_snapshot!(text(&policy(), &[("src", "alice"), ("docs", "carol")], "solo"), @"MUST_RUN_ALONE: Lane solo runs alone, and 2 others are live. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `**/*` meets `src/**` at src/a. carol holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `**/*` meets `docs/**` at docs/a. Wait for it (--wait 10m) or ask the holder.");
 }
 
 #[test]
 fn tree_overlap() {
-    assert_snapshot!(text(&policy(), &[("src", "alice")], "api"), @"TREE_OVERLAP: Lane api meets a live lane. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `src/api/**` meets `src/**` at src/api/a. Wait for it (--wait 10m), or take a free lane: docs, api.");
+    assert_snapshot!(text(&policy(), &[("src", "alice")], "api"), @"TREE_OVERLAP: Lane api meets a live lane. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `src/api/**` meets `src/**` at src/api/a. Wait for it (--wait 10m), or take a free lane: docs.");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn tree_overlap_of_a_request_without_a_lane() {
     asking.request.tree = tree(&["docs/x.md", "src/api/x.rs"]);
     let (_, refusal) = asked(&policy(), &[("src", "alice")], asking);
     let text = refusal.explain(after(10 * MINUTE).now);
-    assert_snapshot!(text, @"The request meets a live lane. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `src/api/x.rs` meets `src/**` at src/api/x.rs. Wait for it (--wait 10m), or take a free lane: docs, api.");
+    assert_snapshot!(text, @"The request meets a live lane. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `src/api/x.rs` meets `src/**` at src/api/x.rs. Wait for it (--wait 10m), or take a free lane: docs.");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn narrow() -> Policy {
 #[test]
 fn class_budget_exhausted() {
     let text = text(&narrow(), &[("docs", "alice")], "");
-    assert_snapshot!(text, @"CLASS_BUDGET_EXHAUSTED: Every candidate belongs to a full class: cluster (1/1). alice holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `docs/**` meets `docs/**` at docs/a. Wait for it (--wait 10m) or ask the holder.");
+    assert_snapshot!(text, @"CLASS_BUDGET_EXHAUSTED: Every candidate belongs to a full class: cluster (1/1). alice holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `docs/**` meets `docs/**` at docs/a. Wait for one of them (--wait 10m), or raise max_concurrent in dos.toml.");
 }
 
 /// Refuses everything.

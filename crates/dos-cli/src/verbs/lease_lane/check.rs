@@ -35,12 +35,13 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
     let view = context.referee(&workspace).view()?;
-    let held = holds_token(&view.live, &args.lane, args.token, &view.moment);
+    let lane = workspace.config.policy.lanes.resolve(&args.lane);
+    let held = holds_token(&view.live, lane, args.token, &view.moment);
     let shown = json!({"live": held.is_some(), "lane": args.lane, "token": args.token});
     let (shown, exit) = match held {
         Some(lease) => (with(shown, "holder", lease.holder()), Exit::Yes),
         None => {
-            let wanted = dos_core::lane::lease::fold(&args.lane);
+            let wanted = dos_core::lane::lease::fold(lane);
             let others: Vec<_> = view
                 .leases()
                 .into_iter()
