@@ -168,11 +168,12 @@ fn what_killed_writers_leave_is_removed_by_the_next_one() {
 }
 
 #[test]
-fn what_a_killed_first_writer_leaves_is_removed_by_the_next_one() {
-    // No process has this number: nobody is at work on this draft.
+fn what_a_killed_first_writer_left_empty_is_written_by_the_next_one() {
     let env = configured(THREE_LANES);
-    env.write(".dos/.gitignore.t.99999999", "# half");
+    env.write(".dos/.gitignore", "");
     env.dos("lease-lane spawn --lane x --owner a").exits(0);
+    let ignore = std::fs::read_to_string(env.path(".dos/.gitignore")).unwrap();
+    assert!(ignore.ends_with("\n*\n"), "{ignore}");
     assert_eq!(env.leftovers(), [""; 0]);
 }
 
