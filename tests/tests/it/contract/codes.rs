@@ -20,7 +20,7 @@ const fn case(verb: &'static str, arguments: &'static str, token: &'static str) 
 }
 
 /// In a workspace where `a` holds `api` under the token 1 and has the archive lock.
-const CASES: [Case; 31] = [
+const CASES: [Case; 33] = [
     case("arbitrate", "--lane web", "acquire"),
     case("arbitrate", "--lane api", "refuse"),
     case("arbitrate", "--leases x", "contract_error"),
@@ -33,6 +33,8 @@ const CASES: [Case; 31] = [
     case("lease acquire", "a", "acquired"),
     case("lease acquire", "b --retries 0", "busy"),
     case("lease acquire", "", "contract_error"),
+    case("lease release", "a", "done"),
+    case("lease release", "", "contract_error"),
     case("lease-lane acquire", "--lane web --owner b", "acquire"),
     case("lease-lane acquire", "--lane api --owner b", "refuse"),
     case("lease-lane acquire", "--lane api", "contract_error"),
