@@ -42,7 +42,12 @@ def arbitrate(question):
     lanes = question.get("lanes")
     if lanes is not None:
         trees = {lane: tuple(tree) for lane, tree in lanes["trees"].items()}
-        taxonomy = dataclasses.replace(cfg.lanes, autopick=tuple(lanes["autopick"]), trees=trees)
+        taxonomy = dataclasses.replace(
+            cfg.lanes,
+            autopick=tuple(lanes["autopick"]),
+            exclusive=tuple(lanes["exclusive"]),
+            trees=trees,
+        )
         cfg = dataclasses.replace(cfg, lanes=taxonomy)
     return decision_of(arbiter.arbitrate(
         requested_lane=question["lane"],

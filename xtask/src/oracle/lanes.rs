@@ -247,6 +247,7 @@ pub struct Rewriting<'a> {
     lanes: &'a Lanes,
     request: Request,
     leases: Vec<Value>,
+    exclusive: Vec<String>,
     autopick: Vec<String>,
     trees: Vec<(String, Vec<String>)>,
     skipped: Option<Explanation>,
@@ -267,6 +268,7 @@ impl<'a> Rewriting<'a> {
             request: request.clone(),
             leases: leases.to_vec(),
             autopick: lanes.autopick.clone(),
+            exclusive: lanes.exclusive.clone(),
             trees: lanes.trees.clone(),
             skipped,
             applied: Vec::new(),
@@ -285,7 +287,11 @@ impl<'a> Rewriting<'a> {
         let mut question = self.request.question(workspace, &self.leases);
         let trees: serde_json::Map<String, Value> =
             self.trees.iter().map(|(lane, tree)| (lane.clone(), json!(tree))).collect();
-        question["lanes"] = json!({"autopick": self.autopick, "trees": trees});
+        question["lanes"] = json!({
+            "autopick": self.autopick,
+            "exclusive": self.exclusive,
+            "trees": trees,
+        });
         question
     }
 
@@ -354,12 +360,16 @@ impl<'a> Rewriting<'a> {
         for index in 0..self.leases.len() {
             self.read_tree(index);
             let lane = lane_of(&self.leases[index]);
-            let kind = self.leases[index]["lane_kind"].as_str().unwrap_or_default();
+            let kind = self.leases[index]["lane_kind"].as_str().unwrap_or_default().to_string();
             if self.lanes.is_exclusive(&lane)
-                && !self.lanes.is_exclusive(kind)
+                && !self.lanes.is_exclusive(&kind)
                 && self.apply(Explanation::ExclusiveByName)
             {
                 self.leases[index]["lane_kind"] = fold(&lane).into();
+            }
+            let undeclared = fold(&kind) == "global" && !self.lanes.is_exclusive("global");
+            if undeclared && self.apply(Explanation::GlobalKind) {
+                self.exclusive.push("global".to_string());
             }
             if lane.is_empty() && nameless_request && self.apply(Explanation::NamelessLease) {
                 self.leases[index]["lane"] = "a lease without a name".into();

@@ -19,6 +19,8 @@ pub enum Explanation {
     NamelessCluster,
     /// L1: a lease under the name of an exclusive lane is exclusive, whatever kind it says.
     ExclusiveByName,
+    /// A lease of the kind `global` is exclusive also where no lane of that name is declared.
+    GlobalKind,
     /// L2: a lane is held also when the lease spells its name in another case.
     NameCase,
     /// A kind that is an exclusive lane's name counts in any case.
@@ -53,11 +55,12 @@ pub enum Explanation {
 
 impl Explanation {
     /// All of them, so that one that never occurs is noticed.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::AliasResolves,
         Self::DeclaredTree,
         Self::NamelessCluster,
         Self::ExclusiveByName,
+        Self::GlobalKind,
         Self::NameCase,
         Self::KindCase,
         Self::UnknownLane,
@@ -82,6 +85,7 @@ impl Explanation {
             Self::DeclaredTree => "declared-tree",
             Self::NamelessCluster => "nameless-cluster",
             Self::ExclusiveByName => "exclusive-by-name (L1)",
+            Self::GlobalKind => "global-kind",
             Self::NameCase => "name-case (L2)",
             Self::KindCase => "kind-case (L2)",
             Self::UnknownLane => "unknown-lane (A3)",

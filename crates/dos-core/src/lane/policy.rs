@@ -99,7 +99,9 @@ impl Policy {
     /// Does the lease tolerate no other? It is one of an exclusive lane, by name or by kind.
     pub fn runs_alone(&self, lease: &Lease) -> bool {
         let kind = lease.kind();
-        kind == "global" || self.lanes.is_exclusive(kind) || self.lanes.is_exclusive(&lease.lane())
+        fold(kind) == "global"
+            || self.lanes.is_exclusive(kind)
+            || self.lanes.is_exclusive(&lease.lane())
     }
 
     /// A policy of these lanes under the exact overlap policy, without budgets.
