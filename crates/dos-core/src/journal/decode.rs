@@ -326,10 +326,7 @@ impl<'a> Scalar<'a> {
     pub(super) fn seq(&self) -> u64 {
         let seq = match self {
             Self::Missing => 0,
-            Self::Text(text) => {
-                let text = text.trim();
-                text.strip_prefix('+').unwrap_or(text).parse().unwrap_or(0)
-            }
+            Self::Text(text) => text.trim().parse().unwrap_or(0),
             Self::Other(Value::Number(number)) => match number.as_u64() {
                 Some(whole) => whole,
                 None => number.as_f64().map_or(0, |fraction| fraction as u64),

@@ -142,9 +142,10 @@ impl Refusal {
                 "An exclusive lane is live and nothing may run beside it.".to_string()
             }
             Cause::LaneHeld => format!("{lane} is held."),
-            Cause::MustRunAlone => {
-                format!("{lane} runs alone, and {} others are live.", self.blockers.len())
-            }
+            Cause::MustRunAlone => match self.blockers.len() {
+                1 => format!("{lane} runs alone, and another is live."),
+                count => format!("{lane} runs alone, and {count} others are live."),
+            },
             Cause::TreeOverlap => format!("{lane} meets a live lane."),
             Cause::EmptyTree => {
                 format!("{lane} has no tree, so what it would write is unknown.")
