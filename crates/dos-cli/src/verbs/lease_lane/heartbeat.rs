@@ -1,13 +1,12 @@
 //! `dos lease-lane heartbeat`: show a sign of life.
 
 use anyhow::ensure;
-use dos_core::lane::decide::Claim;
 use dos_core::lane::{Command, Outcome};
 use dos_store::clock::Clock;
 use dos_store::ledger::WAIT_DEFAULT;
 use serde_json::json;
 
-use super::{act, holders};
+use super::{HeldLane, act, holders};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
@@ -22,15 +21,8 @@ Examples:
 
 Exit codes: 0 beaten, 1 not held by this owner, 2 the input is wrong, 4 the lock stayed busy.")]
 pub struct Args {
-    /// The lane
-    #[arg(long)]
-    lane: String,
-    /// Who holds it
-    #[arg(long)]
-    owner: String,
-    /// This lease and no other [default: the newest of the lane]
-    #[arg(long, default_value = "", hide_default_value = true)]
-    loop_ts: String,
+    #[command(flatten)]
+    held: HeldLane,
     /// Write nothing when the last sign of life is younger than this
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, allow_negative_numbers = true)]
     coalesce_within_s: f64,
@@ -43,19 +35,15 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let seconds = args.coalesce_within_s;
     ensure!(seconds.is_finite(), "--coalesce-within-s must be a number of seconds");
-    let claim = Claim {
-        lane: args.lane.clone(),
-        loop_ts: args.loop_ts.clone(),
-        holder: args.owner.clone(),
-    };
+    let claim = args.held.claim();
     let coalesce_millis = (seconds.clamp(0.0, 1e9) * 1000.0) as i64;
     let command = Command::Heartbeat { claim, coalesce_millis };
-    let outcome = match act(context, &args.lane, &command, WAIT_DEFAULT)? {
+    let outcome = match act(context, &args.held.lane, &command, WAIT_DEFAULT)? {
         Ok(outcome) => outcome,
         Err(exit) => return Ok(exit),
     };
     let beat = matches!(outcome, Outcome::Done(_) | Outcome::Coalesced(_));
-    let mut shown = json!({"beat": beat, "lane": args.lane, "owner": args.owner});
+    let mut shown = json!({"beat": beat, "lane": args.held.lane, "owner": args.held.owner});
     if let Outcome::NotHeld { holders: others } = &outcome {
         let now = context.clock.now()?;
         shown = with(shown, "reason", holders(others, now));

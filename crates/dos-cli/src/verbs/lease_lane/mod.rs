@@ -11,6 +11,7 @@ mod spawn;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use dos_core::lane::decide::Claim;
 use dos_core::lane::lease::ProcessId;
 use dos_core::lane::{Command, Lease, Outcome};
 use dos_core::timestamp::Timestamp;
@@ -46,6 +47,26 @@ impl Verb {
             Self::Release(args) => release::run(context, args),
             Self::Spawn(args) => spawn::run(context, args),
         }
+    }
+}
+
+/// A lease as its holder names it.
+#[derive(Debug, clap::Args)]
+struct HeldLane {
+    /// The lane
+    #[arg(long)]
+    lane: String,
+    /// Who holds it
+    #[arg(long)]
+    owner: String,
+    /// This lease and no other [default: the newest of the lane]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    loop_ts: String,
+}
+
+impl HeldLane {
+    fn claim(&self) -> Claim {
+        Claim { lane: self.lane.clone(), loop_ts: self.loop_ts.clone(), holder: self.owner.clone() }
     }
 }
 

@@ -1,12 +1,11 @@
 //! `dos lease-lane release`: give a lease back.
 
-use dos_core::lane::decide::Claim;
 use dos_core::lane::{Command, Outcome};
 use dos_store::clock::Clock;
 use dos_store::ledger::WAIT_DEFAULT;
 use serde_json::json;
 
-use super::{act, holders};
+use super::{HeldLane, act, holders};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
@@ -20,15 +19,8 @@ Example:
 
 Exit codes: 0 released, 1 not held by this owner, 2 the input is wrong, 4 the lock stayed busy.")]
 pub struct Args {
-    /// The lane
-    #[arg(long)]
-    lane: String,
-    /// Who holds it
-    #[arg(long)]
-    owner: String,
-    /// This lease and no other [default: the newest of the lane]
-    #[arg(long, default_value = "", hide_default_value = true)]
-    loop_ts: String,
+    #[command(flatten)]
+    held: HeldLane,
     /// Print JSON (which is the default)
     #[arg(long)]
     json: bool,
@@ -36,17 +28,13 @@ pub struct Args {
 
 /// Gives it back.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    let claim = Claim {
-        lane: args.lane.clone(),
-        loop_ts: args.loop_ts.clone(),
-        holder: args.owner.clone(),
-    };
-    let outcome = match act(context, &args.lane, &Command::Release(claim), WAIT_DEFAULT)? {
+    let claim = args.held.claim();
+    let outcome = match act(context, &args.held.lane, &Command::Release(claim), WAIT_DEFAULT)? {
         Ok(outcome) => outcome,
         Err(exit) => return Ok(exit),
     };
     let released = matches!(outcome, Outcome::Done(_));
-    let mut shown = json!({"released": released, "lane": args.lane, "owner": args.owner});
+    let mut shown = json!({"released": released, "lane": args.held.lane, "owner": args.held.owner});
     if let Outcome::NotHeld { holders: others } = &outcome {
         let now = context.clock.now()?;
         shown = with(shown, "reason", holders(others, now));
