@@ -177,29 +177,27 @@ impl Bench {
                 (None, _) => {
                     write!(
                         text,
-                        r#"{{"host_id": "build-host", "lane": "lane{lane}", "lane_kind": "cluster", "lease": {{"acquired_at": "{ts}", "holder": "agent-{seq}", "host_id": "build-host", "lane": "lane{lane}", "lane_kind": "cluster", "loop_ts": "{ts}#{seq}", "pid": 4242, "tree": ["lane{lane}/**"]}}, "loop_ts": "{ts}#{seq}", "op": "ACQUIRE", "pid": 4242, "prev_holder": null, "reason": "lane-lease:agent-{seq}", "seq": {seq}, "tree": ["lane{lane}/**"], "ts": "{ts}", "ttl_minutes": null}}"#
+                        r#"{{"host_id": "vm1", "lane": "lane{lane}", "lane_kind": "cluster", "lease": {{"acquired_at": "{ts}", "holder": "agent-{seq}", "host_id": "vm1", "lane": "lane{lane}", "lane_kind": "cluster", "loop_ts": "L{seq}", "pid": 4242, "tree": ["lane{lane}/**"]}}, "loop_ts": "L{seq}", "op": "ACQUIRE", "pid": 4242, "prev_holder": null, "reason": "lane-lease:agent-{seq}", "seq": {seq}, "tree": ["lane{lane}/**"], "ts": "{ts}", "ttl_minutes": null}}"#
                     )?;
                     held[lane] = Some(seq);
                 }
                 (Some(since), 0) => {
-                    let stamp = stamp_of(since);
                     write!(
                         text,
-                        r#"{{"host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{stamp}#{since}", "op": "RELEASE", "reason": "lane-lease:agent-{since}", "seq": {seq}, "ts": "{ts}"}}"#
+                        r#"{{"host_id": "vm1", "lane": "lane{lane}", "loop_ts": "L{since}", "op": "RELEASE", "reason": "lane-lease:agent-{since}", "seq": {seq}, "ts": "{ts}"}}"#
                     )?;
                     held[lane] = None;
                 }
                 (Some(_), 1) => {
                     write!(
                         text,
-                        r#"{{"holder": "agent-{seq}", "host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{ts}", "op": "REFUSE", "reason": "lane lane{lane} is held by a live loop; wait for it or take another", "reason_class": "", "run_id": null, "seq": {seq}, "ts": "{ts}"}}"#
+                        r#"{{"holder": "agent-{seq}", "host_id": "vm1", "lane": "lane{lane}", "loop_ts": "{ts}", "op": "REFUSE", "reason": "lane{lane} is held", "reason_class": "", "run_id": null, "seq": {seq}, "ts": "{ts}"}}"#
                     )?;
                 }
                 (Some(since), _) => {
-                    let stamp = stamp_of(since);
                     write!(
                         text,
-                        r#"{{"heartbeat_at": "{ts}", "host_id": "build-host", "lane": "lane{lane}", "loop_ts": "{stamp}#{since}", "op": "HEARTBEAT", "seq": {seq}, "ts": "{ts}"}}"#
+                        r#"{{"heartbeat_at": "{ts}", "host_id": "vm1", "lane": "lane{lane}", "loop_ts": "L{since}", "op": "HEARTBEAT", "seq": {seq}, "ts": "{ts}"}}"#
                     )?;
                 }
             }
@@ -224,10 +222,6 @@ impl Bench {
         }
         Ok(program)
     }
-}
-
-fn stamp_of(seq: usize) -> String {
-    format!("2026-01-10T{:02}:{:02}:{:02}Z", seq / 3600 % 24, seq / 60 % 60, seq % 60)
 }
 
 fn median(times: &mut [Duration]) -> Duration {

@@ -7,6 +7,7 @@ use std::fs;
 
 use dos_core::lane::lease::{Lease, ProcessId};
 use dos_core::lane::vitality::ProcessState;
+use dos_core::timestamp::Timestamp;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
@@ -17,13 +18,15 @@ pub fn identify(pid: u32) -> Option<ProcessId> {
     (!ended).then_some(ProcessId { pid, start, boot })
 }
 
-/// Is that process running on this host? `None` when it cannot be told.
-pub fn probe(process: &ProcessId) -> Option<ProcessState> {
-    let here = boot_name()?;
+/// Is that process running on this host? `None` when it cannot be told. `here` is this boot and
+/// namespace, `last_seen` when the process's lease last showed a sign of life.
+fn probe(process: &ProcessId, here: &str, last_seen: Option<Timestamp>) -> Option<ProcessState> {
     if here != process.boot {
-        // Another namespace of this boot says nothing; another boot has ended every process.
+        // Another namespace of this boot says nothing. Another boot has ended every process, if it
+        // was one of this machine: then the lease was last seen before this boot began.
         let boot_of = |name: &str| name.split('/').next().unwrap_or_default().to_string();
-        let rebooted = boot_of(&here) != boot_of(&process.boot);
+        let before_boot = last_seen? < boot_time()?;
+        let rebooted = boot_of(here) != boot_of(&process.boot) && before_boot;
         return rebooted.then_some(ProcessState::Gone);
     }
     let pid = Pid::from_raw(i32::try_from(process.pid).ok()?)?;
@@ -43,22 +46,40 @@ pub fn evidence<'a>(
     leases: impl Iterator<Item = &'a Lease>,
     host: &str,
 ) -> Vec<(ProcessId, ProcessState)> {
-    leases
+    let named: Vec<(ProcessId, Option<Timestamp>)> = leases
         .filter(|lease| lease.host() == Some(host))
-        .filter_map(Lease::named_process)
-        .filter_map(|process| probe(&process).map(|state| (process, state)))
+        .filter_map(|lease| Some((lease.named_process()?, lease.newest_stamp())))
+        .collect();
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let Some(here) = boot_name() else {
+        return Vec::new();
+    };
+    named
+        .into_iter()
+        .filter_map(|(process, seen)| probe(&process, &here, seen).map(|state| (process, state)))
         .collect()
 }
 
-/// Start time in ticks since boot, and whether it has ended and only waits to be collected.
+/// Start time in ticks since boot, and whether it has ended and only waits to be collected. A
+/// process whose first thread has ended while others run has not ended.
 fn stat(pid: u32) -> Option<(u64, bool)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, even a parenthesis.
     let after_name = text.rsplit_once(')')?.1;
     let mut fields = after_name.split_ascii_whitespace();
     let state = fields.next()?;
-    let start = fields.nth(18)?.parse().ok()?;
-    Some((start, matches!(state, "Z" | "X")))
+    let threads: u64 = fields.nth(16)?.parse().ok()?;
+    let start = fields.nth(1)?.parse().ok()?;
+    Some((start, state == "X" || (state == "Z" && threads <= 1)))
+}
+
+/// When this machine was started.
+fn boot_time() -> Option<Timestamp> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let seconds: i64 = text.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
+    Timestamp::from_millis(seconds.checked_mul(1000)?).ok()
 }
 
 /// The boot and the process namespace that process numbers belong to.

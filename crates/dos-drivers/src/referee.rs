@@ -153,7 +153,7 @@ impl<'a> Referee<'a> {
     ) -> Result<Outcome, RefereeError> {
         acquire.check().map_err(DecideError::from)?;
         let clock = self.ledger.clock();
-        let deadline = clock.elapsed() + wait.unwrap_or_default();
+        let deadline = clock.elapsed().saturating_add(wait.unwrap_or_default());
         // Before the first look: a change between look and wait is not missed.
         let watch = wait.and_then(|_| Watch::on(&self.workspace.journal));
         loop {
@@ -187,7 +187,7 @@ impl<'a> Referee<'a> {
             Err(refusal) if leases.is_empty() || !refusal.may_pass() => return Ok(Outlook::Final),
             Err(_) => {}
         }
-        let lapse = leases.iter().filter_map(|lease| lapses_at(lease)).min();
+        let lapse = view.leases().into_iter().filter_map(lapses_at).min();
         let until_lapse = lapse.map_or(i64::MAX, |end| end.millis_since(view.moment.now));
         let until_lapse = u64::try_from(until_lapse.max(0)).unwrap_or(0).saturating_add(1);
         let names_process = leases.iter().any(|lease| lease.named_process().is_some());

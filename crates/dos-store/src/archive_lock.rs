@@ -11,7 +11,7 @@ use dos_core::timestamp::Timestamp;
 use crate::clock::Clock;
 use crate::disk::{Disk, read_small};
 use crate::error::StoreError;
-use crate::lock::kernel_lock;
+use crate::lock::{guard_path, kernel_lock};
 use crate::lock_body;
 
 const GUARD_WAIT: Duration = Duration::from_secs(10);
@@ -104,7 +104,7 @@ impl<'a, D: Disk, C: Clock> ArchiveLock<'a, D, C> {
     }
 
     fn guarded<T>(&self, act: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let _held = kernel_lock(self.disk, self.clock, self.path, GUARD_WAIT)?;
+        let _held = kernel_lock(self.disk, self.clock, &guard_path(self.path), GUARD_WAIT)?;
         act()
     }
 

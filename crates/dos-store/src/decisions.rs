@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::lock::kernel_lock;
+use crate::lock::{guard_path, kernel_lock};
 use crate::log::Log;
 use crate::workspace::Workspace;
 
@@ -47,7 +47,7 @@ impl Override<'_> {
             "ts_ms": self.now.millis(),
         });
         let Value::Object(row) = row else { return Ok(()) };
-        let lock = kernel_lock(disk, clock, log.path(), WAIT)?;
+        let lock = kernel_lock(disk, clock, &guard_path(log.path()), WAIT)?;
         let appended = log.append(&Record::from_object(row).line());
         drop(lock);
         appended?.sync()

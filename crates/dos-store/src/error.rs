@@ -45,6 +45,12 @@ pub enum StoreError {
         /// Its name.
         name: String,
     },
+    /// A compaction that would lose a lease.
+    #[error("{path} holds a lease that is too large to be compacted; nothing was changed")]
+    CannotCompact {
+        /// The journal.
+        path: Utf8PathBuf,
+    },
     /// Only part of a record could be written; it was taken back.
     #[error("only part of a record fitted into {path}; it was taken back")]
     ShortWrite {
@@ -52,7 +58,7 @@ pub enum StoreError {
         path: Utf8PathBuf,
     },
     /// Only part of a record could be written, and taking it back failed.
-    #[error("only part of a record fitted into {path}, and the rest could not be removed")]
+    #[error("only part of a record fitted into {path}, and that part could not be removed")]
     TornWrite {
         /// The log.
         path: Utf8PathBuf,
@@ -109,24 +115,28 @@ impl StoreError {
         match self {
             Self::Io { source, path, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                    format!("nothing was granted; give this user access to {path}")
+                    format!("give this user access to {path}")
                 }
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "nothing was granted; free some space and run this again".to_string()
+                    "free some space and run this again".to_string()
                 }
                 io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
                     format!("move away what is at {path}")
                 }
-                _ => "nothing was acknowledged; mend the cause and run this again".to_string(),
+                _ => "mend the cause, look with `dos lease-lane live`, and run this again"
+                    .to_string(),
             },
             Self::WrongKind { path, .. } => format!("move away what is at {path}"),
             Self::NoWorkspace { .. } => {
                 "pass --workspace DIR or set DISPATCH_WORKSPACE to a folder that exists".to_string()
             }
+            Self::CannotCompact { .. } => {
+                "release the largest lease, then run this again".to_string()
+            }
             Self::BadVariable { name } => format!("unset {name}, or set it to text in UTF-8"),
             Self::NotUtf8 { .. } => "use a folder whose path is UTF-8".to_string(),
             Self::ShortWrite { .. } | Self::TornWrite { .. } => {
-                "nothing was granted; free some space, then see `dos journal verify`".to_string()
+                "free some space, then see `dos journal verify`".to_string()
             }
             Self::TooLong { .. } => "use fewer or shorter patterns".to_string(),
             Self::Busy { .. } | Self::LockLost { .. } => {

@@ -186,7 +186,8 @@ mod tests {
         assert_eq!(seen(&path, now), LockState::Free);
         assert!(!guard_path(&path).exists());
 
-        let mutex = LaneMutex::new(&RealDisk, &clock, &path, "here");
+        let mutex =
+            LaneMutex::new(&RealDisk, &clock, &path.with_file_name("journal.jsonl"), &path, "here");
         let held = mutex.acquire(std::time::Duration::ZERO).unwrap();
         let LockState::Held(holder) = seen(&path, now) else { unreachable!() };
         assert_eq!(holder.pid, Some(std::process::id()));

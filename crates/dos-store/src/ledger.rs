@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::journal::entry::Record;
-use dos_core::journal::live_set::Compaction;
+use dos_core::journal::live_set::{Compaction, replay};
 use dos_core::journal::{Fold, LiveSet};
 
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::lock::LaneMutex;
+use crate::lock::{Held, LaneMutex};
 use crate::log::{Log, RawLine};
 
 /// How long a writer waits for the mutex unless told otherwise.
@@ -93,28 +93,49 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
             held.release()?;
             return Ok(outcome);
         }
+        let lines: String = records.iter().map(Record::line).collect();
+        self.make_names_durable(&held)?;
         if !held.is_ours()? {
             return Err(StoreError::LockLost { path: self.lock.clone() }.into());
         }
-        let lines: String = records.iter().map(Record::line).collect();
         let appended = self.log.append(&lines);
-        held.release()?;
+        // What was appended counts, whatever becomes of the lock: a leftover is replaced.
+        let released = held.release();
         appended?.sync()?;
+        drop(released);
         Ok(outcome)
     }
 
+    /// A writer that died may have left the journal under a name that a power cut would take back.
+    fn make_names_durable(&self, held: &Held<'_, D, C>) -> Result<(), StoreError> {
+        let folder = self.log.path().parent().unwrap_or(Utf8Path::new("."));
+        match held.recovered() {
+            true => self.disk.sync_dir(folder).map_err(StoreError::io("make durable", folder)),
+            false => Ok(()),
+        }
+    }
+
     /// Puts one CHECKPOINT, and a record for each corrupt line, in place of the whole journal.
+    /// Refuses when that would not hold the very same leases.
     pub fn compact(&self, wait: Duration) -> Result<Compacted, StoreError> {
         let held = self.mutex().acquire(wait)?;
-        let compacted = self.compact_held(|| held.is_ours());
+        let mut replacing = false;
+        let compacted = self.compact_held(&held, &mut replacing);
+        if compacted.is_err() && replacing {
+            // The new name may not be durable: the next writer finds our lock file left over, and
+            // makes it so.
+            return compacted;
+        }
         held.release()?;
         compacted
     }
 
     fn compact_held(
         &self,
-        still_ours: impl FnOnce() -> Result<bool, StoreError>,
+        held: &Held<'_, D, C>,
+        replacing: &mut bool,
     ) -> Result<Compacted, StoreError> {
+        self.make_names_durable(held)?;
         let mut compaction = Compaction::default();
         let before = self.log.scan(0, |line: RawLine<'_>| {
             compaction.feed(line.bytes, line.complete);
@@ -123,11 +144,16 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         if entries_before == 0 {
             return Ok(Compacted { entries_before, entries_after: 0, bytes_reclaimed: 0 });
         }
-        if !still_ours()? {
-            return Err(StoreError::LockLost { path: self.lock.clone() });
-        }
         let records = compaction.finish();
         let content: String = records.iter().map(Record::line).collect();
+        let (old, new) = (self.read()?, replay(content.as_bytes()));
+        if old != new || new.next_seq() < old.next_seq() {
+            return Err(StoreError::CannotCompact { path: self.log.path().to_owned() });
+        }
+        if !held.is_ours()? {
+            return Err(StoreError::LockLost { path: self.lock.clone() });
+        }
+        *replacing = true;
         self.log.replace(&content)?;
         Ok(Compacted {
             entries_before,
@@ -137,6 +163,6 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
     }
 
     fn mutex(&self) -> LaneMutex<'_, D, C> {
-        LaneMutex::new(&self.disk, &self.clock, &self.lock, &self.host)
+        LaneMutex::new(&self.disk, &self.clock, self.log.path(), &self.lock, &self.host)
     }
 }

@@ -28,22 +28,21 @@ const SETTLE: Duration = Duration::from_millis(100);
 const POLL_MIN_MICROS: u64 = 200;
 const POLL_MAX_MICROS: u64 = 3000;
 
-/// Takes the kernel lock on the guard of `file`, waiting at most `wait`. It orders our own processes
+/// Takes the kernel lock on a guard file, waiting at most `wait`. It orders our own processes
 /// alone; dropping it, or dying, frees it.
 pub fn kernel_lock<D: Disk, C: Clock>(
     disk: &D,
     clock: &C,
-    file: &Utf8Path,
+    guard: &Utf8Path,
     wait: Duration,
 ) -> Result<D::Lock, StoreError> {
-    let guard = guard_path(file);
-    let deadline = clock.elapsed() + wait;
+    let deadline = clock.elapsed().saturating_add(wait);
     loop {
-        match disk.try_lock(&guard).map_err(StoreError::io("lock", &guard))? {
+        match disk.try_lock(guard).map_err(StoreError::io("lock", guard))? {
             Some(lock) => return Ok(lock),
             None if clock.elapsed() >= deadline => {
                 let holder = "another process is writing".to_string();
-                return Err(StoreError::Busy { path: file.to_owned(), holder });
+                return Err(StoreError::Busy { path: guard.to_owned(), holder });
             }
             None => clock.sleep(uneven_pause(clock)),
         }
@@ -53,6 +52,11 @@ pub fn kernel_lock<D: Disk, C: Clock>(
 /// The guard file of a locked file.
 pub fn guard_path(file: &Utf8Path) -> Utf8PathBuf {
     Utf8PathBuf::from(format!("{file}.guard"))
+}
+
+/// The guard file of a journal, wherever its visible lock file is.
+pub fn journal_guard_path(journal: &Utf8Path) -> Utf8PathBuf {
+    journal.with_file_name(".lane-lease.lock.guard")
 }
 
 /// A short while that differs from one waiter to the next.
@@ -66,7 +70,16 @@ pub struct LaneMutex<'a, D, C> {
     disk: &'a D,
     clock: &'a C,
     visible: &'a Utf8Path,
+    /// In the order in which they are taken: the journal's, which binds whoever writes to it, and
+    /// that of the visible lock file, where it stands elsewhere.
+    guards: Vec<Utf8PathBuf>,
     host: &'a str,
+}
+
+impl<D, C> Clone for LaneMutex<'_, D, C> {
+    fn clone(&self) -> Self {
+        Self { guards: self.guards.clone(), ..*self }
+    }
 }
 
 /// The mutex, held.
@@ -74,10 +87,11 @@ pub struct Held<'a, D: Disk, C> {
     mutex: LaneMutex<'a, D, C>,
     /// Dropping it is what lets the next of our processes go on.
     #[expect(dead_code, reason = "held for what happens when it is dropped")]
-    kernel: D::Lock,
+    kernel: Vec<D::Lock>,
     /// Our lock file, kept open: as long as it is, no other file can have its number.
     installed: D::File,
     since: Duration,
+    recovered: bool,
 }
 
 /// Who has the visible lock file.
@@ -87,6 +101,8 @@ enum Visible {
     Ours {
         nonce: String,
         age: Option<i64>,
+        stat: Stat,
+        content: Vec<u8>,
     },
     /// Another program, or nobody who says so.
     Foreign {
@@ -97,19 +113,29 @@ enum Visible {
 }
 
 impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
-    /// The mutex whose visible lock file is `visible`. The guard stands beside it.
-    pub fn new(disk: &'a D, clock: &'a C, visible: &'a Utf8Path, host: &'a str) -> Self {
-        Self { disk, clock, visible, host }
+    /// The mutex of `journal`, whose visible lock file is `visible`.
+    pub fn new(
+        disk: &'a D,
+        clock: &'a C,
+        journal: &Utf8Path,
+        visible: &'a Utf8Path,
+        host: &'a str,
+    ) -> Self {
+        let mut guards = Vec::from([journal_guard_path(journal), guard_path(visible)]);
+        guards.dedup();
+        Self { disk, clock, visible, guards, host }
     }
 
     /// Takes the mutex, waiting at most `wait`. Its folder must be there.
     pub fn acquire(self, wait: Duration) -> Result<Held<'a, D, C>, StoreError> {
-        let folder = self.folder();
-        let network = self.disk.network_file_system(folder);
-        if let Some(kind) = network.map_err(StoreError::io("look at", folder))? {
-            return Err(StoreError::NetworkFileSystem { path: folder.to_owned(), kind });
+        for guard in &self.guards {
+            let folder = guard.parent().unwrap_or(Utf8Path::new("."));
+            let network = self.disk.network_file_system(folder);
+            if let Some(kind) = network.map_err(StoreError::io("look at", folder))? {
+                return Err(StoreError::NetworkFileSystem { path: folder.to_owned(), kind });
+            }
         }
-        let deadline = self.clock.elapsed() + wait;
+        let deadline = self.clock.elapsed().saturating_add(wait);
         loop {
             if let Some(held) = self.attempt(deadline)? {
                 return Ok(held);
@@ -120,21 +146,27 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
 
     /// `None` when another program's live lock turned up behind the name that we had taken.
     fn attempt(&self, deadline: Duration) -> Result<Option<Held<'a, D, C>>, StoreError> {
-        let wait = deadline.saturating_sub(self.clock.elapsed());
-        let kernel = match kernel_lock(self.disk, self.clock, self.visible, wait) {
-            Err(StoreError::Busy { path, .. }) => {
-                return Err(StoreError::Busy { path, holder: self.who() });
+        let mut kernel = Vec::new();
+        for guard in &self.guards {
+            let wait = deadline.saturating_sub(self.clock.elapsed());
+            match kernel_lock(self.disk, self.clock, guard, wait) {
+                Ok(lock) => kernel.push(lock),
+                Err(StoreError::Busy { .. }) => {
+                    let path = self.visible.to_owned();
+                    return Err(StoreError::Busy { path, holder: self.who() });
+                }
+                Err(error) => return Err(error),
             }
-            other => other?,
-        };
+        }
         self.sweep_drafts(self.folder())?;
         let nonce = nonce()?;
         let draft = self.draft_path(&nonce);
-        let installed = self.install(&nonce, &draft, deadline).inspect_err(|_| {
+        // Before the lock file is written: it shows its age from then on.
+        let since = self.clock.elapsed();
+        let (installed, recovered) = self.install(&nonce, &draft, deadline).inspect_err(|_| {
             let _ = self.disk.remove(&draft);
         })?;
-        let mutex = Self { ..*self };
-        let held = Held { mutex, kernel, installed, since: self.clock.elapsed() };
+        let held = Held { mutex: self.clone(), kernel, installed, since, recovered };
         if held.is_ours()? && !self.steal_in_flight()? {
             return Ok(Some(held));
         }
@@ -166,49 +198,57 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         }
     }
 
-    /// Puts our lock file in place; returns it open.
+    /// Puts our lock file in place; returns it open, and whether a process of ours died holding it.
     fn install(
         &self,
         nonce: &str,
         draft: &Utf8Path,
         deadline: Duration,
-    ) -> Result<D::File, StoreError> {
-        let failed = StoreError::io("create", self.visible);
+    ) -> Result<(D::File, bool), StoreError> {
         let mine = self.write_draft(nonce, draft)?;
-        match self.disk.rename_new(draft, self.visible) {
-            Ok(()) => return Ok(mine),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error)),
+        if self.placed(draft)? {
+            return Ok((mine, false));
         }
         loop {
             match self.classify()? {
-                Visible::Free => match self.disk.rename_new(draft, self.visible) {
-                    Ok(()) => return Ok(mine),
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(StoreError::io("create", self.visible)(error)),
-                },
-                Visible::Ours { nonce, age } => {
+                Visible::Free => {
+                    if self.placed(draft)? {
+                        return Ok((mine, false));
+                    }
+                }
+                Visible::Ours { nonce, age, stat, content } => {
                     if self.swapped_back(&nonce)? {
                         continue;
                     }
-                    let fresh = age.is_some_and(|age| (0..SURELY_FRESH_MILLIS).contains(&age));
-                    self.disk
-                        .rename(draft, self.visible)
-                        .map_err(StoreError::io("replace", self.visible))?;
-                    if !fresh {
-                        // The original may be stealing the same leftover at this moment.
-                        self.clock.sleep(SETTLE);
+                    if age.is_some_and(|age| (0..SURELY_FRESH_MILLIS).contains(&age)) {
+                        let replaced = self.disk.rename(draft, self.visible);
+                        replaced.map_err(StoreError::io("replace", self.visible))?;
+                        return Ok((mine, true));
                     }
-                    return Ok(mine);
+                    // The original may be stealing the same leftover at this moment.
+                    if self.swap_out(draft, stat.id, &content)? {
+                        self.clock.sleep(SETTLE);
+                        return Ok((mine, true));
+                    }
                 }
-                Visible::Foreign { stale: false, .. } => self.pause(deadline)?,
+                Visible::Foreign { stale: false, .. } => {}
                 Visible::Foreign { stale: true, stat, content } => {
                     if self.swap_out(draft, stat.id, &content)? {
                         self.clock.sleep(SETTLE);
-                        return Ok(mine);
+                        return Ok((mine, false));
                     }
                 }
             }
+            self.pause(deadline)?;
+        }
+    }
+
+    /// Gives the draft its name where that is free.
+    fn placed(&self, draft: &Utf8Path) -> Result<bool, StoreError> {
+        match self.disk.rename_new(draft, self.visible) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(StoreError::io("create", self.visible)(error)),
         }
     }
 
@@ -234,11 +274,12 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         let age = lock_body::age_millis(&fields, now);
         if lock_body::is_ours(&fields) {
             let nonce = fields.get("nonce").cloned().unwrap_or_default();
-            return Ok(Visible::Ours { nonce, age });
+            return Ok(Visible::Ours { nonce, age, stat, content });
         }
-        // A file that does not say since when: its own time has to do.
+        // A file that does not say since when, or says a time to come: its own time has to do.
         let written = i64::try_from(stat.modified.as_millis()).unwrap_or(i64::MAX);
-        let age = age.unwrap_or_else(|| now.millis().saturating_sub(written));
+        let stated = age.filter(|age| *age >= 0);
+        let age = stated.unwrap_or_else(|| now.millis().saturating_sub(written));
         let stale = age >= TTL_MILLIS;
         Ok(Visible::Foreign { stale, stat, content })
     }
@@ -251,7 +292,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         if !clean || self.stat(&taken_out)?.is_none() {
             return Ok(false);
         }
-        let other = LaneMutex { visible: &taken_out, ..*self };
+        let other = LaneMutex { visible: &taken_out, ..self.clone() };
         let live = matches!(other.classify()?, Visible::Foreign { stale: false, .. });
         if live {
             self.disk
@@ -296,7 +337,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
                 continue;
             }
             let aside = folder.join(&name);
-            let other = LaneMutex { visible: &aside, ..*self };
+            let other = LaneMutex { visible: &aside, ..self.clone() };
             if matches!(other.classify()?, Visible::Foreign { stale: false, .. }) {
                 return Ok(true);
             }
@@ -353,6 +394,12 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
         let visible = self.mutex.visible;
         let ours = self.installed.stat().map_err(StoreError::io("look at", visible))?.id;
         Ok(self.mutex.stat(visible)?.is_some_and(|stat| stat.id == ours))
+    }
+
+    /// Did a process of ours die holding the mutex? Then it may have died between giving a file its
+    /// name and making that name durable.
+    pub fn recovered(&self) -> bool {
+        self.recovered
     }
 
     /// Lets the mutex go. A visible file that is no longer ours is left alone.

@@ -142,12 +142,12 @@ impl<D: Disk + Clone> Log<D> {
             return Err(StoreError::TooLong { path: self.path.clone(), bytes: long.len() });
         }
         let (mut file, created) = self.disk.open_append(&self.path).map_err(failed("open"))?;
-        if created {
+        let before = file.stat().map_err(failed("look at"))?.len;
+        if created || before == 0 {
             // Before the first byte: a log with content has a name that survives a crash.
             let dir = self.path.parent().unwrap_or(Utf8Path::new("."));
             self.disk.sync_dir(dir).map_err(failed("make durable the folder of"))?;
         }
-        let before = file.stat().map_err(failed("look at"))?.len;
         let mut last = [b'\n'];
         if let Some(offset) = before.checked_sub(1) {
             file.read_at(offset, &mut last).map_err(failed("read"))?;

@@ -10,6 +10,8 @@ use crate::ledger::Ledger;
 
 /// A `dos.toml` is written by people.
 const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How many folders above a new one may be new as well.
+const CREATED_LEVELS_MAX: usize = 4;
 const IGNORE_NOTE: &str = "\
 # State of `dos`: what it needs to referee this workspace, nothing for the history of the repository.
 # It may be deleted while no agent is at work.
@@ -68,6 +70,7 @@ impl Workspace {
             Some(path) => current.join(path),
             None => layout("lane_journal", ".dos/lane-journal.jsonl"),
         };
+        let journal = resolved(journal);
         let lock = match set(environment, &["DISPATCH_LANE_LEASE_LOCK_PATH"])? {
             Some(path) => current.join(path),
             None => journal.with_file_name(".lane-lease.lock"),
@@ -120,6 +123,18 @@ fn set(environment: &impl Environment, names: &[&str]) -> Result<Option<String>,
     Ok(None)
 }
 
+/// The journal under its own name, so that all who reach it by another one share its guard, and a
+/// compaction does not replace a link. A journal that is not there yet goes by its folder's name.
+fn resolved(journal: Utf8PathBuf) -> Utf8PathBuf {
+    if let Ok(file) = journal.canonicalize_utf8() {
+        return file;
+    }
+    match (journal.parent().map(Utf8Path::canonicalize_utf8), journal.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => journal,
+    }
+}
+
 fn read_config<D: Disk>(disk: &D, path: &Utf8Path) -> Result<Config, StoreError> {
     match read_small(disk, path, CONFIG_BYTES_MAX) {
         Ok(None) => Ok(Config::undeclared()),
@@ -141,9 +156,14 @@ fn make_folder<D: Disk>(disk: &D, folder: &Utf8Path) -> Result<(), StoreError> {
         }
         _ => StoreError::io("create", folder)(error),
     })?;
-    // The folder's own name has to survive a crash, or all that is in it does not.
-    let above = folder.parent().unwrap_or(Utf8Path::new("/"));
-    disk.sync_dir(above).map_err(StoreError::io("make durable", above))
+    // The names above it have to survive a crash, or all that is in it does not.
+    for above in folder.ancestors().skip(1).take(CREATED_LEVELS_MAX) {
+        match disk.sync_dir(above) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => break,
+            other => other.map_err(StoreError::io("make durable", above))?,
+        }
+    }
+    Ok(())
 }
 
 /// Writes the ignore file unless it is there. Says whether this call created it.

@@ -10,8 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -100,7 +99,8 @@ const INLINE_FIELDS: [&str; 11] = [
 ];
 
 /// The fields that an ADOPT moves. The process fields and the token are ours; the process of the
-/// former holder no longer speaks for the lease, so they go even where nothing takes their place.
+/// former holder no longer speaks for the lease, so its start and boot go even where nothing takes
+/// their place; the bare number stays, as the original has it, and proves nothing.
 const TRANSFER_FIELDS: [&str; 6] = ["holder", "pid", "host_id", "pid_start", "pid_boot", "token"];
 
 /// Cuts `\n`-ended lines from the front of `bytes`. The rest has no newline.
@@ -175,20 +175,40 @@ pub fn object_of(bytes: &[u8]) -> Option<Object> {
     }
 }
 
-/// The fields that decide what a record does, as they stand in the text. A repeated field counts
-/// with its last value. What a lease holds is read only once the operation is known to need it.
+/// The fields that decide what a record does, as they stand in the text: each is JSON that
+/// everybody can read, and is read only once the operation is known to need it. A repeated field
+/// counts with its last value.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Header<'a> {
-    pub(super) op: Scalar<'a>,
-    pub(super) seq: Scalar<'a>,
-    pub(super) seq_watermark: Scalar<'a>,
-    pub(super) lane: Scalar<'a>,
-    pub(super) loop_ts: Scalar<'a>,
-    pub(super) ts: Scalar<'a>,
-    pub(super) heartbeat_at: Scalar<'a>,
+    pub(super) op: Option<&'a str>,
+    pub(super) seq: Option<&'a str>,
+    pub(super) seq_watermark: Option<&'a str>,
+    pub(super) lane: Option<&'a str>,
+    pub(super) loop_ts: Option<&'a str>,
+    pub(super) ts: Option<&'a str>,
+    pub(super) heartbeat_at: Option<&'a str>,
     pub(super) lease: Option<&'a str>,
     pub(super) leases: Option<&'a str>,
     pub(super) schema: Option<&'a str>,
+}
+
+impl<'a> Header<'a> {
+    /// The slot of a field; `None` for one that decides nothing.
+    pub(super) fn slot(&mut self, name: &str) -> Option<&mut Option<&'a str>> {
+        Some(match name {
+            "op" => &mut self.op,
+            "seq" => &mut self.seq,
+            "seq_watermark" => &mut self.seq_watermark,
+            "lane" => &mut self.lane,
+            "loop_ts" => &mut self.loop_ts,
+            "ts" => &mut self.ts,
+            "heartbeat_at" => &mut self.heartbeat_at,
+            "lease" => &mut self.lease,
+            "leases" => &mut self.leases,
+            "schema" => &mut self.schema,
+            _ => return None,
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Header<'de> {
@@ -208,193 +228,31 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Header<'de>, A::Error> {
         let mut header = Header::default();
-        while let Some(field) = fields.next_key::<Field>()? {
-            let slot = match field {
-                Field::Op => &mut header.op,
-                Field::Seq => &mut header.seq,
-                Field::SeqWatermark => &mut header.seq_watermark,
-                Field::Lane => &mut header.lane,
-                Field::LoopTs => &mut header.loop_ts,
-                Field::Ts => &mut header.ts,
-                Field::HeartbeatAt => &mut header.heartbeat_at,
-                Field::Lease => {
-                    header.lease = Some(checked(fields.next_value()?)?);
-                    continue;
-                }
-                Field::Leases => {
-                    header.leases = Some(checked(fields.next_value()?)?);
-                    continue;
-                }
-                Field::Schema => {
-                    header.schema = Some(checked(fields.next_value()?)?);
-                    continue;
-                }
-                Field::Other => {
-                    fields.next_value::<Checked>()?;
-                    continue;
-                }
-            };
-            *slot = fields.next_value()?;
+        while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
+            let raw: &RawValue = fields.next_value()?;
+            serde_json::from_str::<Checked>(raw.get()).map_err(serde::de::Error::custom)?;
+            if let Some(slot) = header.slot(&name) {
+                *slot = Some(raw.get());
+            }
         }
         Ok(header)
     }
 }
 
-/// The text of a value, once it is known to be JSON that everybody can read.
-fn checked<E: serde::de::Error>(raw: &RawValue) -> Result<&str, E> {
-    serde_json::from_str::<Checked>(raw.get()).map_err(E::custom)?;
-    Ok(raw.get())
-}
-
-enum Field {
-    Op,
-    Seq,
-    SeqWatermark,
-    Lane,
-    LoopTs,
-    Ts,
-    HeartbeatAt,
-    Lease,
-    Leases,
-    Schema,
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_identifier(FieldVisitor)
-    }
-}
-
-struct FieldVisitor;
-
-impl Visitor<'_> for FieldVisitor {
-    type Value = Field;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a field name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Field, E> {
-        Ok(match name {
-            "op" => Field::Op,
-            "seq" => Field::Seq,
-            "seq_watermark" => Field::SeqWatermark,
-            "lane" => Field::Lane,
-            "loop_ts" => Field::LoopTs,
-            "ts" => Field::Ts,
-            "heartbeat_at" => Field::HeartbeatAt,
-            "lease" => Field::Lease,
-            "leases" => Field::Leases,
-            "schema" => Field::Schema,
-            _ => Field::Other,
-        })
-    }
-}
-
-/// A value that is usually a text or a number, borrowed from the line where that is possible.
-#[derive(Debug, Default, PartialEq)]
-pub(super) enum Scalar<'a> {
-    #[default]
-    Missing,
-    Text(Cow<'a, str>),
-    Other(Value),
-}
-
-impl<'a> Scalar<'a> {
-    /// The text under which the value counts as a name.
-    pub(super) fn into_name(self) -> Cow<'a, str> {
-        match self {
-            Self::Missing => Cow::Borrowed(""),
-            Self::Text(text) => text,
-            Self::Other(value) => Cow::Owned(name_text(&value).into_owned()),
-        }
-    }
-
-    /// The value, unless it counts as no name.
-    fn into_stamp(self) -> Option<Value> {
-        let value = match self {
-            Self::Missing => return None,
-            Self::Text(text) => Value::String(text.into_owned()),
-            Self::Other(value) => value,
-        };
-        (!name_text(&value).is_empty()).then_some(value)
-    }
-
-    /// A sequence number that can be believed: a whole number up to the bound; digits in a text and
-    /// the whole part of a fraction count as well. Everything else is 0.
-    pub(super) fn seq(&self) -> u64 {
-        let seq = match self {
-            Self::Missing => 0,
-            Self::Text(text) => text.trim().parse().unwrap_or(0),
-            Self::Other(Value::Number(number)) => match number.as_u64() {
-                Some(whole) => whole,
-                None => number.as_f64().map_or(0, |fraction| fraction as u64),
-            },
-            Self::Other(Value::Bool(true)) => 1,
-            Self::Other(_) => 0,
-        };
-        if seq <= limits::SEQ_MAX { seq } else { 0 }
-    }
-}
-
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-struct ScalarVisitor;
-
-impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Text(Cow::Borrowed(text)))
-    }
-    fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Text(Cow::Owned(text.into())))
-    }
-    fn visit_bool<E>(self, flag: bool) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Other(flag.into()))
-    }
-    fn visit_i64<E>(self, number: i64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Other(number.into()))
-    }
-    fn visit_u64<E>(self, number: u64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Other(number.into()))
-    }
-    fn visit_f64<E>(self, number: f64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Other(number.into()))
-    }
-    fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Other(Value::Null))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Scalar<'de>, A::Error> {
-        Value::deserialize(SeqAccessDeserializer::new(items)).map(Scalar::Other)
-    }
-    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Scalar<'de>, A::Error> {
-        Value::deserialize(MapAccessDeserializer::new(fields)).map(Scalar::Other)
-    }
-}
-
 impl<'a> Header<'a> {
     /// `None` when a part that the operation needs cannot be read.
-    fn entry(mut self, text: &'a str) -> Option<Entry<'a>> {
-        let op = core::mem::take(&mut self.op).into_name();
-        let seq = self.seq.seq().max(self.seq_watermark.seq());
-        let lane = core::mem::take(&mut self.lane).into_name();
-        let key = Key { lane, loop_ts: core::mem::take(&mut self.loop_ts).into_name() };
+    fn entry(&self, text: &'a str) -> Option<Entry<'a>> {
+        let op = name(self.op)?;
+        let ours = self.is_for_us()?;
+        let seq = if ours { seq(self.seq)?.max(seq(self.seq_watermark)?) } else { 0 };
+        let key = Key { lane: name(self.lane)?, loop_ts: name(self.loop_ts)? };
         let nameless = key.lane.is_empty() && key.loop_ts.is_empty();
         let effect = match op.as_ref() {
-            _ if !self.is_for_us()? => Effect::None,
+            _ if !ours => Effect::None,
             op::CHECKPOINT => Effect::Reset(self.checkpoint()?),
             op::ACQUIRE | op::RECONCILE if !nameless => Effect::Hold(key, self.lease(text)?),
             op::RELEASE | op::SCAVENGE if !nameless => Effect::Drop(key),
-            op::HEARTBEAT if !nameless => Effect::Beat(key, self.beat()),
+            op::HEARTBEAT if !nameless => Effect::Beat(key, self.beat()?),
             op::ADOPT if !nameless => Effect::Transfer(key, self.transfer(text)?),
             _ => Effect::None,
         };
@@ -444,22 +302,71 @@ impl<'a> Header<'a> {
     }
 
     /// The beat's own stamp, else the time of the record.
-    fn beat(&mut self) -> Option<Value> {
-        let own = core::mem::take(&mut self.heartbeat_at).into_stamp();
-        own.or_else(|| core::mem::take(&mut self.ts).into_stamp())
+    fn beat(&self) -> Option<Option<Value>> {
+        for text in [self.heartbeat_at, self.ts].into_iter().flatten() {
+            let value: Value = match plain_text(text) {
+                Some(plain) => plain.into(),
+                None => serde_json::from_str(text).ok()?,
+            };
+            if !name_text(&value).is_empty() {
+                return Some(Some(value));
+            }
+        }
+        Some(None)
     }
 
-    fn transfer(&mut self, text: &str) -> Option<Object> {
+    fn transfer(&self, text: &str) -> Option<Object> {
         let whole: Object = serde_json::from_str(text).ok()?;
         let moves = |(name, value): &(String, Value)| {
             TRANSFER_FIELDS.contains(&name.as_str()) && !value.is_null()
         };
         let mut fields: Object = whole.into_iter().filter(moves).collect();
-        if let Some(beat) = self.beat() {
+        if let Some(beat) = self.beat()? {
             fields.insert("heartbeat_at".into(), beat);
         }
         Some(fields)
     }
+}
+
+/// The text under which a value counts as a name.
+fn name(text: Option<&str>) -> Option<Cow<'_, str>> {
+    let Some(text) = text else {
+        return Some(Cow::Borrowed(""));
+    };
+    if let Some(plain) = plain_text(text) {
+        return Some(Cow::Borrowed(plain));
+    }
+    let value: Value = serde_json::from_str(text).ok()?;
+    Some(Cow::Owned(name_text(&value).into_owned()))
+}
+
+/// The inside of a JSON string that needs no unescaping.
+fn plain_text(text: &str) -> Option<&str> {
+    let inside = text.strip_prefix('"')?.strip_suffix('"')?;
+    (!inside.as_bytes().contains(&b'\\')).then_some(inside)
+}
+
+/// A sequence number that can be believed: a whole number up to the bound; digits in a text and
+/// the whole part of a fraction count as well. Everything else is 0.
+fn seq(text: Option<&str>) -> Option<u64> {
+    let Some(text) = text else {
+        return Some(0);
+    };
+    let seq = match text.as_bytes().first() {
+        Some(b'0'..=b'9') if text.len() < 19 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok()?
+        }
+        _ => match serde_json::from_str(text).ok()? {
+            Value::String(text) => text.trim().parse().unwrap_or(0),
+            Value::Number(number) => match number.as_u64() {
+                Some(whole) => whole,
+                None => number.as_f64().map_or(0, |fraction| fraction as u64),
+            },
+            Value::Bool(true) => 1,
+            _ => 0,
+        },
+    };
+    Some(if seq <= limits::SEQ_MAX { seq } else { 0 })
 }
 
 /// Is the lease within its bound however it is written? Canonical text is at most three times as

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::Value;
@@ -21,8 +20,8 @@ use crate::limits;
 pub struct LiveSet {
     /// The leases by order of first grant.
     leases: BTreeMap<u64, Lease>,
-    /// Lane, then loop stamp, to the place in `leases`.
-    places: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Identity to the place in `leases`.
+    places: BTreeMap<Identity, u64>,
     next_place: u64,
     last_seq: u64,
 }
@@ -85,7 +84,7 @@ impl Fold {
                 *self = Self::on(LiveSet { last_seq, ..LiveSet::default() });
                 for lease in leases {
                     let key = lease.key();
-                    let place = self.set.reserve(key.lane, key.loop_ts);
+                    let place = self.set.reserve(&key.lane, &key.loop_ts);
                     self.set.leases.insert(place, lease);
                 }
             }
@@ -102,8 +101,8 @@ impl Fold {
     }
 
     fn hold(&mut self, key: Key<'_>, lease: LeaseText<'_>) {
+        let place = self.set.reserve(&key.lane, &key.loop_ts);
         let key = LeaseKey { lane: key.lane.into_owned(), loop_ts: key.loop_ts.into_owned() };
-        let place = self.set.reserve(key.lane.clone(), key.loop_ts.clone());
         self.set.leases.remove(&place);
         match lease {
             LeaseText::Nested(text) => {
@@ -189,7 +188,7 @@ impl LiveSet {
 
     /// The lease of that lane and loop stamp.
     pub fn get(&self, lane: &str, loop_ts: &str) -> Option<&Lease> {
-        self.leases.get(self.places.get(lane)?.get(loop_ts)?)
+        self.leases.get(self.places.get(&identity(lane, loop_ts))?)
     }
 
     /// The highest sequence number seen.
@@ -222,21 +221,16 @@ impl LiveSet {
     }
 
     /// The place of that identity; a new one at the end when it has none.
-    fn reserve(&mut self, lane: String, loop_ts: String) -> u64 {
-        let place = self.next_place;
-        let found = *self.places.entry(lane).or_default().entry(loop_ts).or_insert(place);
-        if found == place {
+    fn reserve(&mut self, lane: &str, loop_ts: &str) -> u64 {
+        let place = *self.places.entry(identity(lane, loop_ts)).or_insert(self.next_place);
+        if place == self.next_place {
             self.next_place += 1;
         }
-        found
+        place
     }
 
     fn forget(&mut self, key: &Key<'_>) -> Option<u64> {
-        let lane = self.places.get_mut(key.lane.as_ref())?;
-        let place = lane.remove(key.loop_ts.as_ref())?;
-        if lane.is_empty() {
-            self.places.remove(key.lane.as_ref());
-        }
+        let place = self.places.remove(&identity(&key.lane, &key.loop_ts))?;
         self.leases.remove(&place);
         Some(place)
     }
@@ -253,8 +247,20 @@ impl LiveSet {
     }
 
     fn place(&self, key: &Key<'_>) -> Option<u64> {
-        self.places.get(key.lane.as_ref())?.get(key.loop_ts.as_ref()).copied()
+        self.places.get(&identity(&key.lane, &key.loop_ts)).copied()
     }
+}
+
+/// Lane and loop stamp in one, so that a look-up is one comparison: the lane's length goes before
+/// both, because a name may hold any character.
+type Identity = Box<[u8]>;
+
+fn identity(lane: &str, loop_ts: &str) -> Identity {
+    let mut bytes = Vec::with_capacity(8 + lane.len() + loop_ts.len());
+    bytes.extend((lane.len() as u64).to_le_bytes());
+    bytes.extend(lane.as_bytes());
+    bytes.extend(loop_ts.as_bytes());
+    bytes.into_boxed_slice()
 }
 
 /// Folds a whole journal. A last line without its newline counts when it is a record.

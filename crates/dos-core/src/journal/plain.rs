@@ -4,11 +4,7 @@
 //! is plain is valid JSON by the way it is read here; any other line is left to `serde_json`. The
 //! two give the same header for every plain line, which a property test holds them to.
 
-use alloc::borrow::Cow;
-
-use serde_json::Value;
-
-use crate::journal::decode::{Header, Scalar};
+use crate::journal::decode::Header;
 
 const DEPTH_MAX: usize = 16;
 const DIGITS_MAX: usize = 18;
@@ -18,54 +14,34 @@ pub(super) fn header(text: &str) -> Option<Header<'_>> {
     if has_escape_or_control(text.as_bytes()) {
         return None;
     }
-    let mut reader = Reader { rest: text.as_bytes() };
+    let mut reader = Reader { text, rest: text.as_bytes() };
     let mut header = Header::default();
     reader.object(|reader, name| {
         let start = text.len() - reader.rest.len();
         reader.value(1)?;
         let end = text.len() - reader.rest.len();
-        let value = || text.get(start..end);
-        match name {
-            b"op" => header.op = scalar(value()?)?,
-            b"seq" => header.seq = scalar(value()?)?,
-            b"seq_watermark" => header.seq_watermark = scalar(value()?)?,
-            b"lane" => header.lane = scalar(value()?)?,
-            b"loop_ts" => header.loop_ts = scalar(value()?)?,
-            b"ts" => header.ts = scalar(value()?)?,
-            b"heartbeat_at" => header.heartbeat_at = scalar(value()?)?,
-            b"lease" => header.lease = value(),
-            b"leases" => header.leases = value(),
-            b"schema" => header.schema = value(),
-            _ => {}
+        if let Some(slot) = header.slot(name) {
+            *slot = text.get(start..end);
         }
         Some(())
     })?;
     reader.rest.is_empty().then_some(header)
 }
 
-fn scalar(text: &str) -> Option<Scalar<'_>> {
-    Some(match text.as_bytes() {
-        [b'"', .., b'"'] => Scalar::Text(Cow::Borrowed(text.get(1..text.len() - 1)?)),
-        b"true" => Scalar::Other(Value::Bool(true)),
-        b"false" => Scalar::Other(Value::Bool(false)),
-        b"null" => Scalar::Other(Value::Null),
-        [b'-', ..] => Scalar::Other(text.parse::<i64>().ok()?.into()),
-        [b'0'..=b'9', ..] => Scalar::Other(text.parse::<u64>().ok()?.into()),
-        // A name that is a list or an object: rare enough for the slow way.
-        _ => return None,
-    })
-}
-
 /// Without a branch on what it finds, so that many bytes are looked at in one step.
 fn has_escape_or_control(bytes: &[u8]) -> bool {
-    let mut found = 0;
-    for byte in bytes {
-        found |= u8::from(*byte < 0x20) | u8::from(*byte == b'\\');
+    let odd = |byte: &u8| u8::from(*byte < 0x20) | u8::from(*byte == b'\\');
+    let (chunks, tail) = bytes.as_chunks::<64>();
+    let mut found = tail.iter().fold(0, |found, byte| found | odd(byte));
+    for chunk in chunks {
+        found |= chunk.iter().fold(0, |found, byte| found | odd(byte));
     }
     found != 0
 }
 
 struct Reader<'a> {
+    /// The whole line.
+    text: &'a str,
     /// What has not been read yet.
     rest: &'a [u8],
 }
@@ -88,7 +64,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads `{...}`; `field` is called at each value and reads it.
-    fn object(&mut self, mut field: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
+    fn object(&mut self, mut field: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
         self.take(b'{')?;
         self.blanks();
         if self.take(b'}').is_some() {
@@ -162,11 +138,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The inside of a string. No escapes: the next quote is its end.
-    fn string(&mut self) -> Option<&'a [u8]> {
+    fn string(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
-        let (inside, rest) = self.rest.split_at_checked(memchr::memchr(b'"', self.rest)?)?;
-        self.rest = rest.get(1..)?;
-        Some(inside)
+        let start = self.text.len() - self.rest.len();
+        let length = memchr::memchr(b'"', self.rest)?;
+        self.rest = self.rest.get(length + 1..)?;
+        self.text.get(start..start + length)
     }
 
     fn whole_number(&mut self) -> Option<()> {

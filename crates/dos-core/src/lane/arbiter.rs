@@ -243,6 +243,13 @@ impl Arbiter<'_> {
         let (mut over_budget, mut within_budget) = (false, false);
         for rung in rungs {
             let kind = if rung.kind.is_empty() { "cluster" } else { rung.kind.as_str() };
+            let alone = self.policy.lanes.is_exclusive(&rung.lane)
+                || self.policy.lanes.is_exclusive(kind)
+                || kind == "global";
+            if alone && !self.live.is_empty() {
+                blockers.extend(self.live.iter().map(|lease| self.blocker(lease, &rung.tree)));
+                continue;
+            }
             let holders = self.holders_of(&rung.lane);
             if !holders.is_empty() {
                 blockers.extend(holders.into_iter().map(|lease| self.blocker(lease, &rung.tree)));

@@ -367,7 +367,9 @@ fn in_the_way(lease: &Lease, admission: &Admission, policy: &Policy, class_is_fu
     let candidate =
         Candidate { lane: &admission.lane, kind: &admission.kind, tree: &admission.tree };
     let lanes = &policy.lanes;
-    let alone = admission.kind == "global" || lanes.is_exclusive(&admission.kind);
+    let alone = admission.kind == "global"
+        || lanes.is_exclusive(&admission.kind)
+        || lanes.is_exclusive(&admission.lane);
     alone
         || policy.runs_alone(lease)
         || (!admission.lane.is_empty() && fold(&lease.lane()) == fold(&admission.lane))
@@ -424,7 +426,10 @@ fn refuse(live: &LiveSet, acquire: &Acquire, refusal: Refusal, moment: &Moment) 
             host: Some(&moment.host),
             run_id: acquire.run_id.as_deref(),
         };
-        let reason = refusal.explain(moment.now);
+        let mut reason = refusal.explain(moment.now);
+        while reason.len() > limits::TEXT_BYTES_MAX {
+            reason.pop();
+        }
         let record = entry::refuse(&about, &acquire.holder, &reason, refusal.cause.token());
         entries.push(record.stamped(live.next_seq(), moment.now));
     }
@@ -442,7 +447,7 @@ fn decide_release(
             let record = entry::release(lease, &format!("lane-lease:{}", claim.holder));
             done(live, lease, record, moment)
         }
-        None => not_held(live, &claim.lane, policy),
+        None => not_held(live, &claim.lane, moment, policy),
     })
 }
 
@@ -454,9 +459,13 @@ fn decide_heartbeat(
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
     // A lease without a holder is beaten by nobody: that would bring back an orphan.
-    let theirs = |lease: &Lease| lease.holder() == Some(claim.holder.as_str());
+    // Nor does a beat speak for a process that is gone: nobody else counts that lease any more.
+    let theirs = |lease: &Lease| {
+        lease.holder() == Some(claim.holder.as_str())
+            && !matches!(proof_of_death(lease, moment), Some(Death::ProcessGone { .. }))
+    };
     let Some(lease) = newest_of(live, &claim.lane, &claim.loop_ts, policy, theirs) else {
-        return Ok(not_held(live, &claim.lane, policy));
+        return Ok(not_held(live, &claim.lane, moment, policy));
     };
     // Never for so long that the lease would be near its end.
     let coalesce_millis = coalesce_millis.min(lease.ttl_millis().unwrap_or(TTL_MILLIS_DEFAULT) / 2);
@@ -474,16 +483,19 @@ fn decide_adopt(
     moment: &Moment,
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
-    let Some(lease) = newest_of(live, &adopt.lane, &adopt.loop_ts, policy, |_| true) else {
-        return Ok(not_held(live, &adopt.lane, policy));
-    };
-    let allowed = match &adopt.from {
+    let allowed = |lease: &Lease| match &adopt.from {
         Some(from) => lease.holder().unwrap_or_default() == from,
         None => proof_of_death(lease, moment).is_some(),
     };
-    if !allowed {
-        return Ok(Decision { entries: Vec::new(), outcome: Outcome::StillAlive(lease.clone()) });
-    }
+    let newest = |wanted: &dyn Fn(&Lease) -> bool| {
+        newest_of(live, &adopt.lane, &adopt.loop_ts, policy, wanted)
+    };
+    let Some(lease) = newest(&allowed) else {
+        return Ok(match newest(&|_| true) {
+            Some(lease) => still_alive(lease),
+            None => not_held(live, &adopt.lane, moment, policy),
+        });
+    };
     let to = NewHolder {
         holder: &adopt.holder,
         process: adopt.process.clone(),
@@ -552,11 +564,14 @@ fn decide_scavenge(
     moment: &Moment,
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
-    let Some(lease) = newest_of(live, lane, loop_ts, policy, |_| true) else {
-        return Ok(not_held(live, lane, policy));
+    let dead = |lease: &Lease| proof_of_death(lease, moment).is_some();
+    let found = newest_of(live, lane, loop_ts, policy, dead)
+        .or_else(|| newest_of(live, lane, loop_ts, policy, |_| true));
+    let Some(lease) = found else {
+        return Ok(not_held(live, lane, moment, policy));
     };
     let Some(death) = proof_of_death(lease, moment) else {
-        return Ok(Decision { entries: Vec::new(), outcome: Outcome::StillAlive(lease.clone()) });
+        return Ok(still_alive(lease));
     };
     let record = entry::scavenge(lease, &death.to_string(), lease.holder());
     Ok(done(live, lease, record, moment))
@@ -599,8 +614,13 @@ fn done(live: &LiveSet, lease: &Lease, record: Record, moment: &Moment) -> Decis
     Decision { entries, outcome: Outcome::Done(lease.clone()) }
 }
 
-fn not_held(live: &LiveSet, lane: &str, policy: &Policy) -> Decision {
+fn still_alive(lease: &Lease) -> Decision {
+    Decision { entries: Vec::new(), outcome: Outcome::StillAlive(lease.clone()) }
+}
+
+fn not_held(live: &LiveSet, lane: &str, moment: &Moment, policy: &Policy) -> Decision {
     let lane = fold(policy.lanes.resolve(lane));
-    let holders = live.leases().filter(|lease| fold(&lease.lane()) == lane).cloned().collect();
+    let alive = live_leases(live, moment).into_iter();
+    let holders = alive.filter(|lease| fold(&lease.lane()) == lane).cloned().collect();
     Decision { entries: Vec::new(), outcome: Outcome::NotHeld { holders } }
 }

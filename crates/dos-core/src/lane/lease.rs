@@ -109,9 +109,12 @@ impl Lease {
         self.stamp("acquired_at")
     }
 
-    /// Its newest sign of life: the latest of grant and heartbeat.
+    /// Its newest sign of life: the latest of grant and heartbeat. `None` when there is none, and
+    /// when there is a heartbeat that cannot be read: that is no proof of silence.
     pub fn newest_stamp(&self) -> Option<Timestamp> {
-        self.stamp("heartbeat_at").max(self.stamp("acquired_at"))
+        let beat = self.stamp("heartbeat_at");
+        let unreadable = beat.is_none() && !self.name("heartbeat_at").is_empty();
+        if unreadable { None } else { beat.max(self.stamp("acquired_at")) }
     }
 
     /// The time to live that it declared, in milliseconds.

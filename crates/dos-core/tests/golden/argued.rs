@@ -7,7 +7,7 @@ use serde_json::Value;
 pub fn arguments(function: &str) -> &'static [&'static str] {
     match function {
         "arbitrate" => &["declared-tree", "nameless-cluster"],
-        "arbitrate_ladder" => &["declared-tree"],
+        "arbitrate_ladder" => &["declared-tree", "exclusive-pick"],
         "compact" => &["seq-bound"],
         "run_id" => &["run-id-time"],
         _ => &[],
@@ -42,6 +42,11 @@ fn arbiter(input: &Value, ours: &Value, want: &Value) -> Option<&'static str> {
         && (want["tree"] == Value::Array(vec![]) || want["lane"] != lane)
     {
         return Some("declared-tree");
+    }
+    // An exclusive lane is picked only when nothing is live: it runs alone.
+    let exclusive = input["lanes"]["exclusive"].as_array()?.contains(&want["lane"]);
+    if exclusive && want["auto_picked"] == true && !input["live_leases"].as_array()?.is_empty() {
+        return Some("exclusive-pick");
     }
     // Without a lane and without a tree there is nothing to hold: any free lane is picked.
     if lane.is_empty() && no_tree && input["requested_kind"] == "cluster" {

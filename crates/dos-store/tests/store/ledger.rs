@@ -12,7 +12,13 @@ use crate::{Folder, NOON, TestClock, text};
 
 fn ledger(folder: &Folder) -> Ledger<RealDisk, TestClock> {
     let clock = TestClock::at_noon();
-    Ledger::new(RealDisk, clock, folder.join("journal.jsonl"), folder.join("lock"), "host")
+    Ledger::new(
+        RealDisk,
+        clock,
+        folder.join("journal.jsonl"),
+        folder.join(".lane-lease.lock"),
+        "host",
+    )
 }
 
 fn record(op: &str, lane: &str, seq: u64) -> Record {
@@ -37,7 +43,7 @@ fn the_next_decision_sees_what_was_appended() {
     let lanes: Vec<String> =
         ledger.read().unwrap().leases().map(|lease| lease.lane().into_owned()).collect();
     assert_eq!(lanes, ["lane1", "lane2", "lane3"]);
-    assert_eq!(folder.names(), ["journal.jsonl", "lock.guard"]);
+    assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);
 }
 
 #[test]
@@ -48,7 +54,7 @@ fn a_decision_that_fails_or_writes_nothing_leaves_nothing() {
     nothing.unwrap();
     let failed: Result<(), StoreError> = ledger.transact(WAIT, |_| Err(StoreError::NoEntropy));
     assert!(matches!(failed, Err(StoreError::NoEntropy)));
-    assert_eq!(folder.names(), ["lock.guard"]);
+    assert_eq!(folder.names(), [".lane-lease.lock.guard"]);
 }
 
 #[test]
@@ -57,7 +63,7 @@ fn nothing_is_written_without_the_lock() {
     let ledger = ledger(&folder);
     let lost: Result<(), StoreError> = ledger.transact(WAIT, |_| {
         // Another program takes the lock away while we decide.
-        std::fs::remove_file(folder.join("lock")).unwrap();
+        std::fs::remove_file(folder.join(".lane-lease.lock")).unwrap();
         Ok((vec![record("ACQUIRE", "a", 1)], ()))
     });
     assert!(matches!(lost, Err(StoreError::LockLost { .. })));
@@ -83,7 +89,7 @@ fn compaction_keeps_the_leases_the_watermark_and_the_evidence() {
     assert_eq!(before, after);
     assert_eq!(after.next_seq(), 4);
     assert!(text(&folder.join("journal.jsonl")).contains("\"_raw\": \"not json\""));
-    assert_eq!(folder.names(), ["journal.jsonl", "lock.guard"]);
+    assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);
 }
 
 #[test]

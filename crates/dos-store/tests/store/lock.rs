@@ -16,17 +16,19 @@ struct Scene {
     folder: Folder,
     clock: TestClock,
     visible: Utf8PathBuf,
+    journal: Utf8PathBuf,
 }
 
 impl Scene {
     fn new() -> Self {
         let folder = Folder::new();
         let visible = folder.join(".lane-lease.lock");
-        Self { folder, clock: TestClock::at_noon(), visible }
+        let journal = folder.join("journal.jsonl");
+        Self { folder, clock: TestClock::at_noon(), visible, journal }
     }
 
     fn acquire(&self) -> Result<Held<'_, RealDisk, TestClock>, StoreError> {
-        LaneMutex::new(&RealDisk, &self.clock, &self.visible, "host").acquire(SOON)
+        LaneMutex::new(&RealDisk, &self.clock, &self.journal, &self.visible, "host").acquire(SOON)
     }
 
     /// A lock file of the original, taken that many seconds before noon.

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::header;
 use crate::journal::decode::Header;
-use crate::journal::entry::op;
 
 /// Both readers on one line. Whatever the quick one accepts, the slow one accepts as the same.
 fn agree(text: &str) -> Result<bool, TestCaseError> {
@@ -130,7 +129,7 @@ proptest! {
 fn the_lines_that_programs_write_are_plain() {
     let line = r#"{"host_id": "vm", "lane": "api", "lease": {"holder": "a", "pid": null, "token": 7, "tree": ["api/**"]}, "loop_ts": "2026-01-10T12:00:00Z", "op": "ACQUIRE", "seq": 7, "ts": "2026-01-10T12:00:00Z"}"#;
     let header = header(line).unwrap();
-    assert_eq!(header.seq.seq(), 7);
-    assert_eq!(header.op.into_name(), op::ACQUIRE);
+    assert_eq!(header.seq, Some("7"));
+    assert_eq!(header.op, Some("\"ACQUIRE\""));
     assert!(header.lease.unwrap().starts_with("{\"holder\""));
 }
