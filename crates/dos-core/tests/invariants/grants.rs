@@ -228,3 +228,24 @@ fn invariant_4_an_alias_and_another_case_are_the_same_lane() {
     }
     assert_eq!(rules.policy.lanes.autopick, texts(&["docs", "api", "src"]));
 }
+
+#[test]
+fn invariant_4_an_exclusive_lane_is_not_picked_beside_a_live_one() {
+    let mut lanes = crate::values::lanes(&[("src", &["src/**"]), ("solo", &["solo/**"])]);
+    lanes.concurrent = vec!["src".to_string()];
+    lanes.exclusive = vec!["solo".to_string()];
+    lanes.autopick = vec!["src".to_string(), "solo".to_string()];
+    let policy = dos_core::lane::Policy::of_lanes(lanes);
+    let mut live = LiveSet::default();
+    let first = granted(run(&mut live, &Command::Acquire(acquire("", "p")), &after(0), &policy));
+    assert_eq!(first.lease.lane(), "src");
+    refused(run(&mut live, &Command::Acquire(acquire("", "q")), &after(1), &policy));
+    run(&mut live, &Command::Release(claim("src", "p")), &after(2), &policy);
+    refused_or_granted_alone(&mut live, &policy);
+}
+
+/// With nothing live the walk may take either lane, and then no other.
+fn refused_or_granted_alone(live: &mut LiveSet, policy: &dos_core::lane::Policy) {
+    granted(run(live, &Command::Acquire(acquire("solo", "p")), &after(3), policy));
+    refused(run(live, &Command::Acquire(acquire("", "q")), &after(4), policy));
+}

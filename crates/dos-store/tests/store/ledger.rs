@@ -108,3 +108,26 @@ fn reading_takes_no_lock_and_leaves_no_trace() {
     assert!(ledger.read().unwrap().is_empty());
     assert_eq!(folder.names(), Vec::<String>::new());
 }
+
+#[test]
+fn a_compaction_that_would_lose_a_lease_changes_nothing() {
+    let folder = Folder::new();
+    let ledger = ledger(&folder);
+    // A snapshot of another program may hold a lease that fits into no line of its own.
+    let lane = "x".repeat(9 * 1024 * 1024);
+    let line = json!({"op": "CHECKPOINT", "leases": [{"lane": lane, "loop_ts": "t"}]}).to_string();
+    std::fs::write(folder.join("journal.jsonl"), line + "\n").unwrap();
+    assert_eq!(ledger.read().unwrap().len(), 1);
+    let refused = ledger.compact(WAIT);
+    assert!(matches!(refused, Err(StoreError::CannotCompact { .. })), "{refused:?}");
+    assert_eq!(ledger.read().unwrap().len(), 1);
+    assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);
+}
+
+#[test]
+fn a_wait_without_end_is_no_overflow() {
+    let folder = Folder::new();
+    let done: Result<(), StoreError> =
+        ledger(&folder).transact(Duration::MAX, |_| Ok((vec![], ())));
+    done.unwrap();
+}

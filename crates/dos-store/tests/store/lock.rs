@@ -195,3 +195,57 @@ fn a_visible_path_that_is_a_folder_is_an_error_that_names_it() {
     assert!(error.to_string().contains(scene.visible.as_str()), "{error}");
     assert!(!matches!(error, StoreError::Busy { .. }), "{error}");
 }
+
+#[test]
+fn a_link_to_nowhere_or_a_pipe_in_its_place_keeps_nobody_waiting() {
+    let scene = Scene::new();
+    std::os::unix::fs::symlink("/nonexistent/lock", &scene.visible).unwrap();
+    assert!(matches!(scene.acquire(), Err(StoreError::Busy { .. })));
+    std::fs::remove_file(&scene.visible).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o644);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        scene.visible.as_std_path(),
+        rustix::fs::FileType::Fifo,
+        mode,
+        0,
+    )
+    .unwrap();
+    let error = scene.acquire().map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains(scene.visible.as_str()), "{error}");
+}
+
+#[test]
+fn a_lock_stamped_in_the_future_goes_by_its_file_time() {
+    let scene = Scene::new();
+    scene.write(&scene.foreign(-1_000_000));
+    let noon = std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(crate::NOON).unwrap());
+    let file = std::fs::File::options().write(true).open(&scene.visible).unwrap();
+    file.set_modified(noon - Duration::from_secs(301)).unwrap();
+    scene.acquire().unwrap().release().unwrap();
+}
+
+#[test]
+fn two_visible_files_of_one_journal_are_one_mutex() {
+    let scene = Scene::new();
+    let elsewhere = scene.folder.join("elsewhere.lock");
+    let held = scene.acquire().unwrap();
+    let other =
+        LaneMutex::new(&RealDisk, &scene.clock, &scene.journal, &elsewhere, "host").acquire(SOON);
+    assert!(matches!(other, Err(StoreError::Busy { .. })));
+    held.release().unwrap();
+    LaneMutex::new(&RealDisk, &scene.clock, &scene.journal, &elsewhere, "host")
+        .acquire(SOON)
+        .unwrap()
+        .release()
+        .unwrap();
+}
+
+#[test]
+fn whoever_replaces_a_leftover_of_ours_knows_that_somebody_died() {
+    let scene = Scene::new();
+    assert!(!scene.acquire().unwrap().recovered());
+    drop(scene.acquire().unwrap());
+    assert!(scene.visible.exists(), "dropped, as by a death: the visible file stays");
+    assert!(scene.acquire().unwrap().recovered());
+}

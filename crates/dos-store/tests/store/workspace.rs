@@ -98,3 +98,18 @@ fn something_else_in_the_folders_place_is_named() {
     assert!(error.to_string().contains(".dos"), "{error}");
     assert!(error.hint().contains(".dos"), "{}", error.hint());
 }
+
+#[test]
+fn a_journal_goes_by_its_own_name_and_not_by_a_link() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.join("real")).unwrap();
+    std::fs::write(folder.join("real/j.jsonl"), "").unwrap();
+    std::os::unix::fs::symlink("real/j.jsonl", folder.join("link.jsonl")).unwrap();
+    std::os::unix::fs::symlink("real", folder.join("dir")).unwrap();
+    for path in ["link.jsonl", "dir/j.jsonl"] {
+        let workspace = open(&folder, &[("DISPATCH_LANE_JOURNAL_PATH", path)]).unwrap();
+        assert_eq!(workspace.journal, folder.join("real/j.jsonl"), "{path}");
+    }
+    let new = open(&folder, &[("DISPATCH_LANE_JOURNAL_PATH", "dir/new.jsonl")]).unwrap();
+    assert_eq!(new.journal, folder.join("real/new.jsonl"));
+}

@@ -162,3 +162,17 @@ fn a_wrong_question_is_told_before_a_wait() {
         assert!(took < Duration::from_secs(1), "{wrong:?} was found out after {took:?}");
     }
 }
+
+#[test]
+fn a_beat_for_a_process_that_is_gone_is_no_beat() {
+    let env = configured(API_WEB);
+    let mut holder = Command::new("sleep").arg("60").spawn().unwrap();
+    let lane = "api";
+    env.dos(&format!("lease-lane acquire --lane {lane} --owner a --pid {}", holder.id())).exits(0);
+    env.dos(&format!("lease-lane heartbeat --lane {lane} --owner a")).exits(0);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    env.dos(&format!("lease-lane heartbeat --lane {lane} --owner a")).exits(1);
+    let released = env.dos(&format!("lease-lane release --lane {lane} --owner b")).exits(1).json();
+    assert_eq!(released["reason"], "nobody holds it");
+}
