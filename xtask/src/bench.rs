@@ -173,7 +173,7 @@ impl Bench {
             let lane = seq * 7 % 16;
             let ts =
                 format!("2026-01-10T{:02}:{:02}:{:02}Z", seq / 3600 % 24, seq / 60 % 60, seq % 60);
-            match (held.get(lane).copied().flatten(), seq % 5) {
+            match (held.get(lane).copied().flatten(), seq % 9) {
                 (None, _) => {
                     write!(
                         text,

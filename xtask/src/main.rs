@@ -17,9 +17,11 @@ const USAGE: &str = "usage: cargo xtask <command>
   check [--only ID] [--planted]
                               formatting, lints, crate graph, purity, licences; --planted
                               shows for each step that it fails when it must
-  bench [--only NAME]         measure against the original and physical limits
-  oracle [--cases N] [--seed S]
-                              compare with the original on random input
+  bench [--only replay|acquire|memory]
+                              measure against the original and physical limits
+  oracle [--cases N] [--seed S] [--only CASE] [--keep] [--keep-going]
+                              compare with the original on random input; --keep leaves the
+                              files, --keep-going does not stop at the first difference
 ";
 
 fn main() -> ExitCode {

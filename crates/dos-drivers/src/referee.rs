@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use dos_core::journal::LiveSet;
-use dos_core::lane::decide::{Acquire, DecideError, live_leases};
+use dos_core::lane::command::Acquire;
+use dos_core::lane::decide::{DecideError, live_leases};
 use dos_core::lane::vitality::lapses_at;
 use dos_core::lane::{
     Admission, Command, Lease, Moment, Outcome, Policy, Refusal, Request, arbitrate, decide,

@@ -278,6 +278,7 @@ impl<'a> Rewriting<'a> {
         rewriting.read_kind();
         rewriting.judge_leases();
         rewriting.refuse_unknown_lane();
+        rewriting.keep_exclusive_apart();
         rewriting.bind_choice();
         rewriting
     }
@@ -408,6 +409,14 @@ impl<'a> Rewriting<'a> {
             && self.apply(Explanation::UnknownLane)
         {
             self.request.kind = "keyword".into();
+        }
+    }
+
+    fn keep_exclusive_apart(&mut self) {
+        let lanes = self.lanes;
+        let exclusive = self.autopick.iter().any(|lane| lanes.is_exclusive(lane));
+        if exclusive && !self.leases.is_empty() && self.apply(Explanation::ExclusivePick) {
+            self.autopick.retain(|lane| !lanes.is_exclusive(lane));
         }
     }
 

@@ -31,6 +31,8 @@ pub enum Explanation {
     NamelessLease,
     /// A7: a lease's tree that is one text is one pattern, and an entry that is none covers anything.
     OddTree,
+    /// An exclusive lane is not chosen for a request while something is live.
+    ExclusivePick,
     /// A1: class budgets bind the choice of a lane for a request that names none.
     ClassBudget,
     /// L1: the lease records the kind that was decided, not the one that was asked for.
@@ -55,7 +57,7 @@ pub enum Explanation {
 
 impl Explanation {
     /// All of them, so that one that never occurs is noticed.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AliasResolves,
         Self::DeclaredTree,
         Self::NamelessCluster,
@@ -66,6 +68,7 @@ impl Explanation {
         Self::UnknownLane,
         Self::NamelessLease,
         Self::OddTree,
+        Self::ExclusivePick,
         Self::ClassBudget,
         Self::DecidedKind,
         Self::SameIdentity,
@@ -91,6 +94,7 @@ impl Explanation {
             Self::UnknownLane => "unknown-lane (A3)",
             Self::NamelessLease => "nameless-lease",
             Self::OddTree => "odd-tree (A7)",
+            Self::ExclusivePick => "exclusive-pick",
             Self::ClassBudget => "class-budget (A1)",
             Self::DecidedKind => "decided-kind (L1)",
             Self::SameIdentity => "same-identity",

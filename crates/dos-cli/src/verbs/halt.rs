@@ -1,6 +1,6 @@
 //! `dos halt`: record that a run is to stop.
 
-use dos_core::lane::decide::Halt;
+use dos_core::lane::command::Halt;
 use dos_core::lane::{Command, Outcome};
 use dos_store::ledger::WAIT_DEFAULT;
 use serde_json::json;

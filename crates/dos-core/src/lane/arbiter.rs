@@ -328,12 +328,16 @@ impl Arbiter<'_> {
     }
 
     fn refuse(&self, cause: Cause, holders: Vec<&Lease>) -> Refusal {
-        let free = |lane: &&String| self.holders_of(lane).is_empty();
+        let lanes = &self.policy.lanes;
+        let free = |lane: &&String| {
+            let apart = lanes.is_exclusive(lane) && !self.live.is_empty();
+            self.holders_of(lane).is_empty() && !apart
+        };
         Refusal {
             cause,
             lane: self.lane.clone(),
             blockers: holders.into_iter().map(|lease| self.blocker(lease, &self.tree)).collect(),
-            free_lanes: self.policy.lanes.autopick.iter().filter(free).cloned().collect(),
+            free_lanes: lanes.autopick.iter().filter(free).cloned().collect(),
             open_lanes: self.open_lanes(),
         }
     }

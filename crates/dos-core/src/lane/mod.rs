@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod arbiter;
+pub mod command;
 pub mod decide;
 pub mod intersect;
 pub mod lease;
@@ -13,7 +14,8 @@ pub mod tree;
 pub mod vitality;
 
 pub use arbiter::{Admission, Request, arbitrate};
-pub use decide::{Command, Decision, Outcome, decide};
+pub use command::Command;
+pub use decide::{Decision, Outcome, decide};
 pub use lease::{Lease, Tree};
 pub use policy::{Lanes, Policy};
 pub use refusal::{Cause, Refusal};

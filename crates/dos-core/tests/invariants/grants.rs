@@ -2,7 +2,7 @@
 
 use dos_core::journal::LiveSet;
 use dos_core::journal::decode::{Effect, Line, decode_line};
-use dos_core::lane::decide::{Acquire, Adopt, Claim, Halt, Spawn};
+use dos_core::lane::command::{Acquire, Adopt, Claim, Halt, Spawn};
 use dos_core::lane::{Command, Lanes, Outcome, Request, decide};
 use dos_core::limits;
 use proptest::collection::vec;

@@ -1,7 +1,8 @@
 //! Self-healing: when a holder counts as dead, what is taken from it then, and how it comes back.
 
 use dos_core::journal::LiveSet;
-use dos_core::lane::decide::{Acquire, Adopt, Claim, DecideError, holds_token, live_leases};
+use dos_core::lane::command::{Acquire, Adopt, Claim};
+use dos_core::lane::decide::{DecideError, holds_token, live_leases};
 use dos_core::lane::lease::ProcessId;
 use dos_core::lane::vitality::{
     Death, GRACE_MILLIS, ProcessState, TTL_MILLIS_DEFAULT, lapses_at, proof_of_death,

@@ -3,7 +3,7 @@
 
 use dos_core::journal::LiveSet;
 use dos_core::lane::admission::{AdmissionPredicate, Candidate};
-use dos_core::lane::decide::Acquire;
+use dos_core::lane::command::Acquire;
 use dos_core::lane::refusal::Blocker;
 use dos_core::lane::{Command, Lease, Outcome, Policy, Refusal, decide};
 use insta::assert_snapshot;

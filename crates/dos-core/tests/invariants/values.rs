@@ -2,7 +2,8 @@
 
 use dos_core::journal::LiveSet;
 use dos_core::journal::entry::Record;
-use dos_core::lane::decide::{Acquire, Adopt, Claim, Grant};
+use dos_core::lane::command::{Acquire, Adopt, Claim};
+use dos_core::lane::decide::Grant;
 use dos_core::lane::lease::ProcessId;
 use dos_core::lane::{
     Command, Decision, Lanes, Lease, Moment, Outcome, Policy, Refusal, Request, Tree, decide,

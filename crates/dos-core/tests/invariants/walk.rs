@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use dos_core::json::canonical;
-use dos_core::lane::decide::{Acquire, Halt, Spawn};
+use dos_core::lane::command::{Acquire, Halt, Spawn};
 use dos_core::lane::{Command, Request};
 
 use crate::conflicts::Rule;

@@ -4,7 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use dos_core::lane::decide::{Acquire, Claim, Grant, Spawn, holds_token};
+use dos_core::lane::command::{Acquire, Claim, Spawn};
+use dos_core::lane::decide::{Grant, holds_token};
 use dos_core::lane::lease::ProcessId;
 use dos_core::lane::pattern::Pattern;
 use dos_core::lane::{Command, Outcome, Request, Tree};

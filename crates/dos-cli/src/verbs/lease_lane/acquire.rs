@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use dos_core::lane::decide::{Acquire, Grant};
+use dos_core::lane::command::Acquire;
+use dos_core::lane::decide::Grant;
 use dos_core::lane::{Outcome, Refusal};
 use dos_core::timestamp::Timestamp;
 use dos_store::clock::Clock;

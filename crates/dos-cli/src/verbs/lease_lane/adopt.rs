@@ -1,6 +1,6 @@
 //! `dos lease-lane adopt`: take over a lease.
 
-use dos_core::lane::decide::Adopt;
+use dos_core::lane::command::Adopt;
 use dos_core::lane::{Command, Outcome};
 use dos_store::clock::Clock;
 use dos_store::ledger::WAIT_DEFAULT;

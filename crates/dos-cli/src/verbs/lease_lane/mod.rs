@@ -11,7 +11,7 @@ mod spawn;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use dos_core::lane::decide::Claim;
+use dos_core::lane::command::Claim;
 use dos_core::lane::lease::ProcessId;
 use dos_core::lane::{Command, Lease, Outcome};
 use dos_core::timestamp::Timestamp;

@@ -1,6 +1,6 @@
 //! `dos lease-lane spawn`: record the intent to take a lane.
 
-use dos_core::lane::decide::Spawn;
+use dos_core::lane::command::Spawn;
 use dos_core::lane::{Command, Outcome};
 use dos_store::ledger::WAIT_DEFAULT;
 use serde_json::json;

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use dos_core::lane::decide::{Acquire, Claim};
+use dos_core::lane::command::{Acquire, Claim};
 use dos_core::lane::{Command, Outcome, Request};
 use dos_store::clock::RealClock;
 
