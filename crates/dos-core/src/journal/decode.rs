@@ -194,18 +194,18 @@ pub(super) struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// The slot of a field; `None` for one that decides nothing.
-    pub(super) fn slot(&mut self, name: &str) -> Option<&mut Option<&'a str>> {
+    pub(super) fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a str>> {
         Some(match name {
-            "op" => &mut self.op,
-            "seq" => &mut self.seq,
-            "seq_watermark" => &mut self.seq_watermark,
-            "lane" => &mut self.lane,
-            "loop_ts" => &mut self.loop_ts,
-            "ts" => &mut self.ts,
-            "heartbeat_at" => &mut self.heartbeat_at,
-            "lease" => &mut self.lease,
-            "leases" => &mut self.leases,
-            "schema" => &mut self.schema,
+            b"op" => &mut self.op,
+            b"seq" => &mut self.seq,
+            b"seq_watermark" => &mut self.seq_watermark,
+            b"lane" => &mut self.lane,
+            b"loop_ts" => &mut self.loop_ts,
+            b"ts" => &mut self.ts,
+            b"heartbeat_at" => &mut self.heartbeat_at,
+            b"lease" => &mut self.lease,
+            b"leases" => &mut self.leases,
+            b"schema" => &mut self.schema,
             _ => return None,
         })
     }
@@ -231,7 +231,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
         while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
             let raw: &RawValue = fields.next_value()?;
             serde_json::from_str::<Checked>(raw.get()).map_err(serde::de::Error::custom)?;
-            if let Some(slot) = header.slot(&name) {
+            if let Some(slot) = header.slot(name.as_bytes()) {
                 *slot = Some(raw.get());
             }
         }

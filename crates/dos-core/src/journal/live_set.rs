@@ -20,8 +20,8 @@ use crate::limits;
 pub struct LiveSet {
     /// The leases by order of first grant.
     leases: BTreeMap<u64, Lease>,
-    /// Identity to the place in `leases`.
-    places: BTreeMap<Identity, u64>,
+    /// Lane and loop stamp to the place in `leases`.
+    places: BTreeMap<Box<str>, BTreeMap<Box<str>, u64>>,
     next_place: u64,
     last_seq: u64,
 }
@@ -188,7 +188,7 @@ impl LiveSet {
 
     /// The lease of that lane and loop stamp.
     pub fn get(&self, lane: &str, loop_ts: &str) -> Option<&Lease> {
-        self.leases.get(self.places.get(&identity(lane, loop_ts))?)
+        self.leases.get(self.places.get(lane)?.get(loop_ts)?)
     }
 
     /// The highest sequence number seen.
@@ -222,15 +222,25 @@ impl LiveSet {
 
     /// The place of that identity; a new one at the end when it has none.
     fn reserve(&mut self, lane: &str, loop_ts: &str) -> u64 {
-        let place = *self.places.entry(identity(lane, loop_ts)).or_insert(self.next_place);
-        if place == self.next_place {
-            self.next_place += 1;
+        let of_lane = match self.places.get_mut(lane) {
+            Some(of_lane) => of_lane,
+            None => self.places.entry(lane.into()).or_default(),
+        };
+        if let Some(place) = of_lane.get(loop_ts) {
+            return *place;
         }
+        let place = self.next_place;
+        of_lane.insert(loop_ts.into(), place);
+        self.next_place += 1;
         place
     }
 
     fn forget(&mut self, key: &Key<'_>) -> Option<u64> {
-        let place = self.places.remove(&identity(&key.lane, &key.loop_ts))?;
+        let of_lane = self.places.get_mut(key.lane.as_ref())?;
+        let place = of_lane.remove(key.loop_ts.as_ref())?;
+        if of_lane.is_empty() {
+            self.places.remove(key.lane.as_ref());
+        }
         self.leases.remove(&place);
         Some(place)
     }
@@ -247,20 +257,8 @@ impl LiveSet {
     }
 
     fn place(&self, key: &Key<'_>) -> Option<u64> {
-        self.places.get(&identity(&key.lane, &key.loop_ts)).copied()
+        self.places.get(key.lane.as_ref())?.get(key.loop_ts.as_ref()).copied()
     }
-}
-
-/// Lane and loop stamp in one, so that a look-up is one comparison: the lane's length goes before
-/// both, because a name may hold any character.
-type Identity = Box<[u8]>;
-
-fn identity(lane: &str, loop_ts: &str) -> Identity {
-    let mut bytes = Vec::with_capacity(8 + lane.len() + loop_ts.len());
-    bytes.extend((lane.len() as u64).to_le_bytes());
-    bytes.extend(lane.as_bytes());
-    bytes.extend(loop_ts.as_bytes());
-    bytes.into_boxed_slice()
 }
 
 /// Folds a whole journal. A last line without its newline counts when it is a record.

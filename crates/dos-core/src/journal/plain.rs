@@ -14,7 +14,7 @@ pub(super) fn header(text: &str) -> Option<Header<'_>> {
     if has_escape_or_control(text.as_bytes()) {
         return None;
     }
-    let mut reader = Reader { text, rest: text.as_bytes() };
+    let mut reader = Reader { rest: text.as_bytes() };
     let mut header = Header::default();
     reader.object(|reader, name| {
         let start = text.len() - reader.rest.len();
@@ -40,8 +40,6 @@ fn has_escape_or_control(bytes: &[u8]) -> bool {
 }
 
 struct Reader<'a> {
-    /// The whole line.
-    text: &'a str,
     /// What has not been read yet.
     rest: &'a [u8],
 }
@@ -64,7 +62,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads `{...}`; `field` is called at each value and reads it.
-    fn object(&mut self, mut field: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+    fn object(&mut self, mut field: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         self.take(b'{')?;
         self.blanks();
         if self.take(b'}').is_some() {
@@ -138,12 +136,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The inside of a string. No escapes: the next quote is its end.
-    fn string(&mut self) -> Option<&'a str> {
+    fn string(&mut self) -> Option<&'a [u8]> {
         self.take(b'"')?;
-        let start = self.text.len() - self.rest.len();
         let length = memchr::memchr(b'"', self.rest)?;
-        self.rest = self.rest.get(length + 1..)?;
-        self.text.get(start..start + length)
+        let (inside, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest.get(1..)?;
+        Some(inside)
     }
 
     fn whole_number(&mut self) -> Option<()> {
