@@ -9,7 +9,7 @@ use dos_store::disk::RealDisk;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
-use crate::verbs::shared::{LaneRequest, decision, leases_argument, with};
+use crate::verbs::shared::{LaneRequest, Printed, decision, leases_argument, with};
 
 /// Say whether a lane may be taken now; changes nothing
 ///
@@ -34,12 +34,8 @@ pub struct Args {
     /// At most N live leases of a kind when the lane is picked for you; goes before dos.toml
     #[arg(long, value_name = "KIND=N")]
     class_budget: Vec<String>,
-    /// Indent the answer
-    #[arg(long)]
-    pretty: bool,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    printed: Printed,
     /// How to print: text or json, which are the same here
     #[arg(long, value_parser = ["text", "json"])]
     output: Option<String>,
@@ -69,7 +65,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         };
         shown = with(shown, "interpretation", next);
     }
-    output::answer(&shown, args.pretty);
+    output::answer(&shown, args.printed.pretty);
     if args.force && answer.is_ok() {
         request.force = false;
         let (unforced, _) = referee.arbitrate(&request, instead.as_deref(), policy)?;

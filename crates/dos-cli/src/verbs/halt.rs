@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
 use crate::verbs::lease_lane::act;
+use crate::verbs::shared::Printed;
 
 /// Record that a run is to stop; stops nothing itself
 ///
@@ -42,12 +43,8 @@ pub struct Args {
     /// How to stop it; recorded, never run
     #[arg(long)]
     command: Option<String>,
-    /// Indent the answer
-    #[arg(long)]
-    pretty: bool,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    printed: Printed,
 }
 
 /// Records it.
@@ -76,6 +73,6 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         "lane": lane,
         "loop_ts": loop_ts,
     });
-    output::answer(&answer, args.pretty);
+    output::answer(&answer, args.printed.pretty);
     Ok(Exit::Yes)
 }

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
 use crate::verbs::lease_lane::or_busy;
-use crate::verbs::shared::listed;
+use crate::verbs::shared::{JsonAnswer, listed};
 
 /// Read, check and compact the lane journal
 #[derive(Debug, clap::Subcommand)]
@@ -53,9 +53,8 @@ pub struct Tail {
     /// How many; 0 or less for all
     #[arg(default_value_t = 20, allow_negative_numbers = true)]
     count: i64,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonAnswer,
 }
 
 impl Verb {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::verbs::shared::JsonAnswer;
 
 /// Mint and show run ids
 #[derive(Debug, clap::Subcommand)]
@@ -32,9 +33,8 @@ pub struct Mint {
     /// The first run of the tree
     #[arg(long)]
     root: Option<String>,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonAnswer,
 }
 
 /// Which folder.
@@ -42,9 +42,8 @@ pub struct Mint {
 pub struct Show {
     /// The run folder
     dir: Utf8PathBuf,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonAnswer,
 }
 
 impl Verb {

@@ -10,6 +10,24 @@ use dos_core::timestamp::Timestamp;
 use dos_store::ledger::WAIT_DEFAULT;
 use serde_json::{Value, json};
 
+/// Of a verb that has nothing but JSON to print: the flag is taken, as it is everywhere.
+#[derive(Debug, clap::Args)]
+pub struct JsonAnswer {
+    /// Print JSON (which is the default)
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a JSON answer is printed.
+#[derive(Debug, clap::Args)]
+pub struct Printed {
+    /// Indent the answer
+    #[arg(long)]
+    pub pretty: bool,
+    #[command(flatten)]
+    json: JsonAnswer,
+}
+
 /// A lane request as it is typed.
 #[derive(Debug, clap::Args)]
 pub struct LaneRequest {

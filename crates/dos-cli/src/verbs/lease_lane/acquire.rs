@@ -13,7 +13,9 @@ use super::{named_process, or_busy, run_id, say_if_created};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
-use crate::verbs::shared::{LaneRequest, decision, duration, leases_argument, lock_wait, with};
+use crate::verbs::shared::{
+    LaneRequest, Printed, decision, duration, leases_argument, lock_wait, with,
+};
 
 /// Take a lane, or say who has it
 ///
@@ -60,12 +62,8 @@ pub struct Args {
     /// Seconds between tries
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     retry_interval: Option<f64>,
-    /// Indent the answer
-    #[arg(long)]
-    pretty: bool,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    printed: Printed,
 }
 
 /// Takes it.
@@ -103,7 +101,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     if let Some(run_id) = &acquire.run_id {
         shown = with(shown, "run_id", run_id.as_str());
     }
-    output::answer(&shown, args.pretty);
+    output::answer(&shown, args.printed.pretty);
     Ok(exit)
 }
 

@@ -10,7 +10,7 @@ use super::{act, holders, named_process};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
-use crate::verbs::shared::with;
+use crate::verbs::shared::{JsonAnswer, with};
 
 /// Take over a lease from a dead holder, or from one that is named
 ///
@@ -39,9 +39,8 @@ pub struct Args {
     /// The process whose end is the end of the hold; it must be running on this host
     #[arg(long, value_name = "PID")]
     pid: Option<u32>,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonAnswer,
 }
 
 /// Takes it over.

@@ -7,7 +7,7 @@ use super::holders;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
-use crate::verbs::shared::with;
+use crate::verbs::shared::{JsonAnswer, with};
 
 /// Say whether a hold is still the live one, by its fencing token
 ///
@@ -26,9 +26,8 @@ pub struct Args {
     /// The token that the grant came with
     #[arg(long)]
     token: u64,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonAnswer,
 }
 
 /// Says so.

@@ -10,7 +10,7 @@ use super::{HeldLane, act, holders};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
-use crate::verbs::shared::with;
+use crate::verbs::shared::{JsonAnswer, with};
 
 /// Show a sign of life for a lease
 #[derive(Debug, clap::Args)]
@@ -26,9 +26,8 @@ pub struct Args {
     /// Write nothing when the last sign of life is younger than this
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, allow_negative_numbers = true)]
     coalesce_within_s: f64,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonAnswer,
 }
 
 /// Beats.

@@ -4,6 +4,7 @@ use super::leases_json;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::verbs::shared::Printed;
 
 /// List who is live
 ///
@@ -14,12 +15,8 @@ pub struct Args {
     /// Show the leases of dead holders too: the bare replay of the journal
     #[arg(long)]
     all: bool,
-    /// Indent the answer
-    #[arg(long)]
-    pretty: bool,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    printed: Printed,
 }
 
 /// Lists them.
@@ -30,6 +27,6 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         true => leases_json(view.live.leases()),
         false => leases_json(view.leases().into_iter()),
     };
-    output::answer(&shown, args.pretty);
+    output::answer(&shown, args.printed.pretty);
     Ok(Exit::Yes)
 }

@@ -9,7 +9,7 @@ use super::{HeldLane, act, holders};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
-use crate::verbs::shared::with;
+use crate::verbs::shared::{JsonAnswer, with};
 
 /// Give a lease back
 #[derive(Debug, clap::Args)]
@@ -21,9 +21,8 @@ Exit codes: 0 released, 1 not held by this owner, 2 the input is wrong, 4 the lo
 pub struct Args {
     #[command(flatten)]
     held: HeldLane,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonAnswer,
 }
 
 /// Gives it back.

@@ -9,6 +9,7 @@ use super::{act, run_id};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::verbs::shared::JsonAnswer;
 
 /// Record the intent to take a lane; takes nothing
 #[derive(Debug, clap::Args)]
@@ -33,9 +34,8 @@ pub struct Args {
     /// Why
     #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
-    /// Print JSON (which is the default)
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonAnswer,
 }
 
 /// Records it.
