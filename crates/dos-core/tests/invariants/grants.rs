@@ -239,7 +239,10 @@ fn invariant_4_an_exclusive_lane_is_not_picked_beside_a_live_one() {
     let mut live = LiveSet::default();
     let first = granted(run(&mut live, &Command::Acquire(acquire("", "p")), &after(0), &policy));
     assert_eq!(first.lease.lane(), "src");
-    let refusal = refused(run(&mut live, &Command::Acquire(acquire("", "q")), &after(1), &policy));
+    refused(run(&mut live, &Command::Acquire(acquire("", "q")), &after(1), &policy));
+    // Nor is it offered to somebody who is refused.
+    let held = Command::Acquire(acquire("src", "q"));
+    let refusal = refused(run(&mut live, &held, &after(1), &policy));
     assert!(refusal.free_lanes.is_empty(), "{:?}", refusal.free_lanes);
     run(&mut live, &Command::Release(claim("src", "p")), &after(2), &policy);
     refused_or_granted_alone(&mut live, &policy);
