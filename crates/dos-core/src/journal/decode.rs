@@ -57,11 +57,29 @@ pub enum Effect<'a> {
     /// A lease is no longer held (RELEASE, SCAVENGE).
     Drop(Key<'a>),
     /// The holder showed a sign of life (HEARTBEAT).
-    Beat(Key<'a>, Option<Value>),
+    Beat(Key<'a>, Option<Stamp<'a>>),
     /// The lease passed to another holder (ADOPT): the fields to set.
     Transfer(Key<'a>, Object),
     /// These leases are held, and no others (CHECKPOINT).
     Reset(Vec<Lease>),
+}
+
+/// When a holder showed a sign of life, as the record has it.
+#[derive(Clone, Debug)]
+pub enum Stamp<'a> {
+    /// A string, as nearly all are.
+    Text(&'a str),
+    /// Something else.
+    Value(Value),
+}
+
+impl From<Stamp<'_>> for Value {
+    fn from(stamp: Stamp<'_>) -> Self {
+        match stamp {
+            Stamp::Text(text) => text.into(),
+            Stamp::Value(value) => value,
+        }
+    }
 }
 
 /// A lease as a record brings it. A nested one is read only when somebody asks for it: most leases
@@ -119,6 +137,10 @@ pub fn decode_line(bytes: &[u8], complete: bool) -> Line<'_> {
     let Ok(text) = core::str::from_utf8(bytes) else {
         return broken;
     };
+    let mut header = Header::default();
+    if plain::read(text, &mut header).is_some() {
+        return header.entry(text).map_or(broken, Line::Entry);
+    }
     // A byte order mark is no part of the record that follows it.
     let text = text.trim_start_matches('\u{feff}').trim_matches([' ', '\t', '\r']);
     if text.is_empty() {
@@ -128,10 +150,7 @@ pub fn decode_line(bytes: &[u8], complete: bool) -> Line<'_> {
         let value = serde_json::from_str::<Checked>(text);
         return if value.is_ok() && complete { Line::Foreign } else { broken };
     }
-    match plain::header(text) {
-        Some(header) => header.entry(text).map_or(broken, Line::Entry),
-        None => general_entry(text).map_or(broken, Line::Entry),
-    }
+    general_entry(text).map_or(broken, Line::Entry)
 }
 
 /// An entry by way of the general JSON reader. Depth is bounded here, so that what was read once
@@ -180,21 +199,93 @@ pub fn object_of(bytes: &[u8]) -> Option<Object> {
 /// counts with its last value.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Header<'a> {
-    pub(super) op: Option<&'a str>,
-    pub(super) seq: Option<&'a str>,
-    pub(super) seq_watermark: Option<&'a str>,
-    pub(super) lane: Option<&'a str>,
-    pub(super) loop_ts: Option<&'a str>,
-    pub(super) ts: Option<&'a str>,
-    pub(super) heartbeat_at: Option<&'a str>,
-    pub(super) lease: Option<&'a str>,
-    pub(super) leases: Option<&'a str>,
-    pub(super) schema: Option<&'a str>,
+    op: Option<Field<'a>>,
+    seq: Option<Field<'a>>,
+    seq_watermark: Option<Field<'a>>,
+    lane: Option<Field<'a>>,
+    loop_ts: Option<Field<'a>>,
+    ts: Option<Field<'a>>,
+    heartbeat_at: Option<Field<'a>>,
+    lease: Option<Field<'a>>,
+    leases: Option<Field<'a>>,
+    schema: Option<Field<'a>>,
+}
+
+/// The value of a field as it stands in the line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Field<'a> {
+    /// The inside of a string that needs no unescaping.
+    Text(&'a str),
+    /// Any other value, as JSON.
+    Json(&'a str),
+}
+
+impl<'a> Field<'a> {
+    fn of(json: &'a str) -> Self {
+        match json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(inside) if !inside.contains('\\') => Self::Text(inside),
+            _ => Self::Json(json),
+        }
+    }
+
+    /// `None` for what cannot be held, as a number beyond all bounds.
+    fn stamp(self) -> Option<Stamp<'a>> {
+        Some(match self {
+            Self::Text(inside) => Stamp::Text(inside),
+            Self::Json(json) => Stamp::Value(serde_json::from_str(json).ok()?),
+        })
+    }
+
+    fn value(self) -> Option<Value> {
+        self.stamp().map(Value::from)
+    }
+
+    fn object(self) -> Option<&'a str> {
+        match self {
+            Self::Json(json) if json.starts_with('{') => Some(json),
+            _ => None,
+        }
+    }
+
+    /// The text under which the value counts as a name.
+    fn name(self) -> Option<Cow<'a, str>> {
+        Some(match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Json(_) => Cow::Owned(name_text(&self.value()?).into_owned()),
+        })
+    }
+
+    /// A sequence number that can be believed: a whole number up to the bound; digits in a text and
+    /// the whole part of a fraction count as well. Everything else is 0.
+    fn seq(self) -> Option<u64> {
+        let digits = match self {
+            Self::Json(json) => json.parse().ok(),
+            Self::Text(_) => None,
+        };
+        let seq = match digits {
+            Some(seq) => seq,
+            None => match self.value()? {
+                Value::String(text) => text.trim().parse().unwrap_or(0),
+                Value::Number(number) => match number.as_u64() {
+                    Some(whole) => whole,
+                    None => number.as_f64().map_or(0, |fraction| fraction as u64),
+                },
+                Value::Bool(true) => 1,
+                _ => 0,
+            },
+        };
+        Some(if seq <= limits::SEQ_MAX { seq } else { 0 })
+    }
+}
+
+/// The text under which a field counts as a name; an absent one is empty.
+fn name(field: Option<Field<'_>>) -> Option<Cow<'_, str>> {
+    field.map_or(Some(Cow::Borrowed("")), Field::name)
 }
 
 impl<'a> Header<'a> {
     /// The slot of a field; `None` for one that decides nothing.
-    pub(super) fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a str>> {
+    pub(super) fn slot(&mut self, name: &[u8]) -> Option<&mut Option<Field<'a>>> {
         Some(match name {
             b"op" => &mut self.op,
             b"seq" => &mut self.seq,
@@ -232,7 +323,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
             let raw: &RawValue = fields.next_value()?;
             serde_json::from_str::<Checked>(raw.get()).map_err(serde::de::Error::custom)?;
             if let Some(slot) = header.slot(name.as_bytes()) {
-                *slot = Some(raw.get());
+                *slot = Some(Field::of(raw.get()));
             }
         }
         Ok(header)
@@ -241,53 +332,64 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 
 impl<'a> Header<'a> {
     /// `None` when a part that the operation needs cannot be read.
-    fn entry(&self, text: &'a str) -> Option<Entry<'a>> {
+    fn entry(&self, line: &'a str) -> Option<Entry<'a>> {
+        let seq = |field: Option<Field<'a>>| field.map_or(Some(0), Field::seq);
         let op = name(self.op)?;
         let ours = self.is_for_us()?;
         let seq = if ours { seq(self.seq)?.max(seq(self.seq_watermark)?) } else { 0 };
-        let key = Key { lane: name(self.lane)?, loop_ts: name(self.loop_ts)? };
-        let nameless = key.lane.is_empty() && key.loop_ts.is_empty();
         let effect = match op.as_ref() {
             _ if !ours => Effect::None,
             op::CHECKPOINT => Effect::Reset(self.checkpoint()?),
-            op::ACQUIRE | op::RECONCILE if !nameless => Effect::Hold(key, self.lease(text)?),
-            op::RELEASE | op::SCAVENGE if !nameless => Effect::Drop(key),
-            op::HEARTBEAT if !nameless => Effect::Beat(key, self.beat()?),
-            op::ADOPT if !nameless => Effect::Transfer(key, self.transfer(text)?),
+            op::ACQUIRE
+            | op::RECONCILE
+            | op::RELEASE
+            | op::SCAVENGE
+            | op::HEARTBEAT
+            | op::ADOPT => self.on_lease(&op, line)?,
             _ => Effect::None,
         };
         Some(Entry { op, seq, effect })
     }
 
+    fn on_lease(&self, op: &str, line: &'a str) -> Option<Effect<'a>> {
+        let key = Key { lane: name(self.lane)?, loop_ts: name(self.loop_ts)? };
+        if key.lane.is_empty() && key.loop_ts.is_empty() {
+            return Some(Effect::None);
+        }
+        Some(match op {
+            op::ACQUIRE | op::RECONCILE => Effect::Hold(key, self.lease(line)?),
+            op::RELEASE | op::SCAVENGE => Effect::Drop(key),
+            op::HEARTBEAT => Effect::Beat(key, self.beat()?),
+            op::ADOPT => Effect::Transfer(key, self.transfer(line)?),
+            _ => Effect::None,
+        })
+    }
+
     /// A record that says it is of another family, or of a newer format, is not ours to act on.
     fn is_for_us(&self) -> Option<bool> {
-        let Some(text) = self.schema else {
+        let Some(schema) = self.schema else {
             return Some(true);
         };
-        let value: Value = serde_json::from_str(text).ok()?;
-        Some(Tag::read(&value).is_none_or(|tag| {
+        Some(Tag::read(&schema.value()?).is_none_or(|tag| {
             let ours = tag.family.is_empty() || tag.family == SCHEMA_FAMILY;
             ours && tag.version <= SCHEMA_VERSION
         }))
     }
 
-    fn lease(&self, text: &str) -> Option<LeaseText<'a>> {
-        if let Some(nested) = self.lease.filter(|nested| nested.starts_with('{')) {
+    fn lease(&self, line: &str) -> Option<LeaseText<'a>> {
+        if let Some(nested) = self.lease.and_then(Field::object) {
             return fits(nested).then_some(LeaseText::Nested(nested));
         }
-        if !fits(text) {
+        if !fits(line) {
             return None;
         }
-        let whole: Object = serde_json::from_str(text).ok()?;
+        let whole: Object = serde_json::from_str(line).ok()?;
         let known = |(name, _): &(String, Value)| INLINE_FIELDS.contains(&name.as_str());
         Some(LeaseText::Inline(whole.into_iter().filter(known).collect()))
     }
 
     fn checkpoint(&self) -> Option<Vec<Lease>> {
-        let leases = match self.leases {
-            Some(text) => serde_json::from_str::<Value>(text).ok()?,
-            None => Value::Null,
-        };
+        let leases = self.leases.map_or(Some(Value::Null), Field::value)?;
         let Value::Array(items) = leases else {
             return Some(Vec::new());
         };
@@ -302,77 +404,37 @@ impl<'a> Header<'a> {
     }
 
     /// The beat's own stamp, else the time of the record.
-    fn beat(&self) -> Option<Option<Value>> {
-        for text in [self.heartbeat_at, self.ts].into_iter().flatten() {
-            let value: Value = match plain_text(text) {
-                Some(plain) => plain.into(),
-                None => serde_json::from_str(text).ok()?,
+    fn beat(&self) -> Option<Option<Stamp<'a>>> {
+        for field in [self.heartbeat_at, self.ts].into_iter().flatten() {
+            let stamp = field.stamp()?;
+            let empty = match &stamp {
+                Stamp::Text(text) => text.is_empty(),
+                Stamp::Value(value) => name_text(value).is_empty(),
             };
-            if !name_text(&value).is_empty() {
-                return Some(Some(value));
+            if !empty {
+                return Some(Some(stamp));
             }
         }
         Some(None)
     }
 
-    fn transfer(&self, text: &str) -> Option<Object> {
-        let whole: Object = serde_json::from_str(text).ok()?;
+    fn transfer(&self, line: &str) -> Option<Object> {
+        let whole: Object = serde_json::from_str(line).ok()?;
         let moves = |(name, value): &(String, Value)| {
             TRANSFER_FIELDS.contains(&name.as_str()) && !value.is_null()
         };
         let mut fields: Object = whole.into_iter().filter(moves).collect();
         if let Some(beat) = self.beat()? {
-            fields.insert("heartbeat_at".into(), beat);
+            fields.insert("heartbeat_at".into(), beat.into());
         }
         Some(fields)
     }
 }
 
-/// The text under which a value counts as a name.
-fn name(text: Option<&str>) -> Option<Cow<'_, str>> {
-    let Some(text) = text else {
-        return Some(Cow::Borrowed(""));
-    };
-    if let Some(plain) = plain_text(text) {
-        return Some(Cow::Borrowed(plain));
-    }
-    let value: Value = serde_json::from_str(text).ok()?;
-    Some(Cow::Owned(name_text(&value).into_owned()))
-}
-
-/// The inside of a JSON string that needs no unescaping.
-fn plain_text(text: &str) -> Option<&str> {
-    let inside = text.strip_prefix('"')?.strip_suffix('"')?;
-    (!inside.as_bytes().contains(&b'\\')).then_some(inside)
-}
-
-/// A sequence number that can be believed: a whole number up to the bound; digits in a text and
-/// the whole part of a fraction count as well. Everything else is 0.
-fn seq(text: Option<&str>) -> Option<u64> {
-    let Some(text) = text else {
-        return Some(0);
-    };
-    let seq = match text.as_bytes().first() {
-        Some(b'0'..=b'9') if text.len() < 19 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse().ok()?
-        }
-        _ => match serde_json::from_str(text).ok()? {
-            Value::String(text) => text.trim().parse().unwrap_or(0),
-            Value::Number(number) => match number.as_u64() {
-                Some(whole) => whole,
-                None => number.as_f64().map_or(0, |fraction| fraction as u64),
-            },
-            Value::Bool(true) => 1,
-            _ => 0,
-        },
-    };
-    Some(if seq <= limits::SEQ_MAX { seq } else { 0 })
-}
-
 /// Is the lease within its bound however it is written? Canonical text is at most three times as
 /// long: escapes of two and three bytes become six.
-fn fits(text: &str) -> bool {
-    text.len() <= limits::LEASE_BYTES_MAX / 3
-        || serde_json::from_str::<Object>(text)
+fn fits(json: &str) -> bool {
+    json.len() <= limits::LEASE_BYTES_MAX / 3
+        || serde_json::from_str::<Object>(json)
             .is_ok_and(|object| canonical_object(&object).len() <= limits::LEASE_BYTES_MAX)
 }

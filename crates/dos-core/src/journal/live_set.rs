@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use crate::journal::decode::{
-    Effect, Entry, Key, LeaseText, Line, decode_line, object_of, split_line,
+    Effect, Entry, Key, LeaseText, Line, Stamp, decode_line, object_of, split_line,
 };
 use crate::journal::entry::{self, Record, op};
 use crate::json::{Object, canonical_object};
@@ -115,14 +115,21 @@ impl Fold {
         }
     }
 
-    fn beat(&mut self, key: &Key<'_>, stamp: Option<Value>) {
+    fn beat(&mut self, key: &Key<'_>, stamp: Option<Stamp<'_>>) {
         let (Some(place), Some(stamp)) = (self.set.place(key), stamp) else {
             return;
         };
         if let Some(unread) = self.unread.get_mut(&place) {
-            unread.beat = Some(stamp);
+            match (stamp, &mut unread.beat) {
+                // One beat follows another: the text has its room already.
+                (Stamp::Text(new), Some(Value::String(old))) => {
+                    old.clear();
+                    old.push_str(new);
+                }
+                (stamp, beat) => *beat = Some(stamp.into()),
+            }
         } else if let Some(lease) = self.set.leases.get_mut(&place) {
-            lease.set("heartbeat_at", stamp);
+            lease.set("heartbeat_at", stamp.into());
         }
     }
 

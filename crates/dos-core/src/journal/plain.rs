@@ -1,31 +1,38 @@
 //! A quick reader for plain lines: nearly every line that a program wrote is one.
 //!
-//! Plain means: no escapes in strings, whole numbers of at most 18 digits, few levels. A line that
-//! is plain is valid JSON by the way it is read here; any other line is left to `serde_json`. The
-//! two give the same header for every plain line, which a property test holds them to.
+//! Plain means: no blanks but one after a separator, no escapes in strings, whole numbers of at most
+//! 18 digits, few levels. A line that is plain is valid JSON by the way it is read here; any other
+//! line is left to `serde_json`. The two give the same header for every plain line, which a property
+//! test holds them to.
 
-use crate::journal::decode::Header;
+use crate::journal::decode::{Field, Header};
 
 const DEPTH_MAX: usize = 16;
 const DIGITS_MAX: usize = 18;
 
-/// The header of a plain line; `None` when the line is not plain.
-pub(super) fn header(text: &str) -> Option<Header<'_>> {
-    if has_escape_or_control(text.as_bytes()) {
+/// Fills the header of a plain line; `None` when the line is not plain.
+pub(super) fn read<'a>(line: &'a str, header: &mut Header<'a>) -> Option<()> {
+    if has_escape_or_control(line.as_bytes()) {
         return None;
     }
-    let mut reader = Reader { rest: text.as_bytes() };
-    let mut header = Header::default();
+    let mut reader = Reader { rest: line.as_bytes() };
     reader.object(|reader, name| {
-        let start = text.len() - reader.rest.len();
-        reader.value(1)?;
-        let end = text.len() - reader.rest.len();
+        let start = line.len() - reader.rest.len();
+        // Strings first, and on the spot: nearly all fields are.
+        let text = reader.text();
+        if text.is_none() {
+            reader.value(1)?;
+        }
+        let end = line.len() - reader.rest.len();
         if let Some(slot) = header.slot(name) {
-            *slot = text.get(start..end);
+            *slot = Some(match text {
+                Some(_) => Field::Text(line.get(start + 1..end - 1)?),
+                None => Field::Json(line.get(start..end)?),
+            });
         }
         Some(())
     })?;
-    reader.rest.is_empty().then_some(header)
+    reader.rest.is_empty().then_some(())
 }
 
 /// Without a branch on what it finds, so that many bytes are looked at in one step.
@@ -45,12 +52,6 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn blanks(&mut self) {
-        while let [b' ', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-    }
-
     fn take(&mut self, byte: u8) -> Option<()> {
         match self.rest {
             [first, rest @ ..] if *first == byte => {
@@ -64,12 +65,11 @@ impl<'a> Reader<'a> {
     /// Reads `{...}`; `field` is called at each value and reads it.
     fn object(&mut self, mut field: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         self.take(b'{')?;
-        self.blanks();
         if self.take(b'}').is_some() {
             return Some(());
         }
         loop {
-            let name = self.string()?;
+            let name = self.text()?;
             self.separator(b':')?;
             field(self, name)?;
             if self.ends(b'}')? {
@@ -78,36 +78,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a separator with the blanks around it.
+    /// Reads a separator and the blank after it.
     fn separator(&mut self, byte: u8) -> Option<()> {
-        match self.rest {
-            [first, b' ', rest @ ..] if *first == byte && rest.first() != Some(&b' ') => {
-                self.rest = rest;
-                Some(())
-            }
-            _ => {
-                self.blanks();
-                self.take(byte)?;
-                self.blanks();
-                Some(())
-            }
-        }
+        self.rest = match self.rest {
+            [first, b' ', rest @ ..] if *first == byte => rest,
+            [first, rest @ ..] if *first == byte => rest,
+            _ => return None,
+        };
+        Some(())
     }
 
     /// After an item: does the list end here? If not, a comma was read.
     fn ends(&mut self, bracket: u8) -> Option<bool> {
-        if self.take(bracket).is_some() {
-            return Some(true);
+        match self.separator(b',') {
+            Some(()) => Some(false),
+            None => self.take(bracket).map(|()| true),
         }
-        if self.separator(b',').is_some() {
-            return Some(false);
-        }
-        self.take(bracket).map(|()| true)
     }
 
     fn array(&mut self, depth: usize) -> Option<()> {
         self.take(b'[')?;
-        self.blanks();
         if self.take(b']').is_some() {
             return Some(());
         }
@@ -120,11 +110,9 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self, depth: usize) -> Option<()> {
-        if depth > DEPTH_MAX {
-            return None;
-        }
         match self.rest.first()? {
-            b'"' => self.string().map(|_| ()),
+            b'"' => self.text().map(|_| ()),
+            _ if depth > DEPTH_MAX => None,
             b'{' => self.object(|reader, _| reader.value(depth + 1)),
             b'[' => self.array(depth + 1),
             b'-' | b'0'..=b'9' => self.whole_number(),
@@ -135,11 +123,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The inside of a string. No escapes: the next quote is its end.
-    fn string(&mut self) -> Option<&'a [u8]> {
-        self.take(b'"')?;
-        let length = memchr::memchr(b'"', self.rest)?;
-        let (inside, rest) = self.rest.split_at_checked(length)?;
+    /// The inside of a string. No escapes: the next quote is its end. Inlined, since it is most of
+    /// what there is to read: that is 10 % of a replay.
+    #[inline(always)]
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let [b'"', rest @ ..] = self.rest else {
+            return None;
+        };
+        let length = quote(rest)?;
+        let (inside, rest) = rest.split_at_checked(length)?;
         self.rest = rest.get(1..)?;
         Some(inside)
     }
@@ -161,6 +153,24 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.strip_prefix(word)?;
         Some(())
     }
+}
+
+/// Where the next quote is. Most are a few bytes away: eight at a time are enough.
+#[inline(always)]
+fn quote(bytes: &[u8]) -> Option<usize> {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let mut at = 0;
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk() {
+        let other = u64::from_le_bytes(*chunk) ^ (EACH * b'"' as u64);
+        let found = other.wrapping_sub(EACH) & !other & (EACH << 7);
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+        rest = after;
+    }
+    rest.iter().position(|byte| *byte == b'"').map(|tail| at + tail)
 }
 
 #[cfg(test)]
