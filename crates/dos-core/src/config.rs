@@ -13,6 +13,7 @@ use core::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::journal::JournalPolicy;
 use crate::lane::overlap::{self, Exact, OverlapPolicy, POLICY_NAMES};
 use crate::lane::pattern::Pattern;
 use crate::lane::{Lanes, Policy, Tree};
@@ -25,6 +26,8 @@ pub struct Config {
     pub paths: BTreeMap<String, String>,
     /// The part of two trees that may be shared under the overlap policy `prefix`.
     pub ratio_max: f64,
+    /// How the journal is kept.
+    pub journal: JournalPolicy,
     /// Is there a usable `[lanes]` table?
     pub lanes_declared: bool,
     /// What is wrong with the file.
@@ -54,8 +57,9 @@ impl fmt::Display for Finding {
 }
 
 /// Tables and keys of `dos.toml` that some part of the system reads.
-const TABLES: [&str; 24] = [
+const TABLES: [&str; 25] = [
     "workspace",
+    "journal",
     "lanes",
     "paths",
     "overlap",
@@ -99,6 +103,16 @@ const PATH_KEYS: [&str; 14] = [
 ];
 const LANE_KEYS: [&str; 5] = ["concurrent", "exclusive", "autopick", "trees", "aliases"];
 const OVERLAP_KEYS: [&str; 2] = ["policy", "ratio_max"];
+const JOURNAL_KEYS: [&str; 1] = ["chain"];
+/// The caps under `[retention]`, of which this version reads the first.
+const RETENTION_KEYS: [&str; 6] = [
+    "journal_max_entries",
+    "journal_max_age_days",
+    "runs_keep_last",
+    "verdicts_keep_last",
+    "audits_keep_last",
+    "projections_compact",
+];
 const CLASS_KEYS: [&str; 2] = ["name", "max_concurrent"];
 
 impl Config {
@@ -119,11 +133,16 @@ impl Config {
         let paths = reader.table(&document, "paths", Reader::paths).unwrap_or_default();
         let class_budgets =
             reader.table(&document, "concurrency_class", Reader::classes).unwrap_or_default();
+        let chain = reader.table(&document, "journal", Reader::chain).unwrap_or(false);
+        let max_entries = reader
+            .table(&document, "retention", Reader::journal_max_entries)
+            .unwrap_or(JournalPolicy::default().max_entries);
         reader.unknown_keys(&document, &TABLES, "dos.toml");
         let lanes_declared = lanes.is_some();
         let mut policy = Policy::new(lanes.unwrap_or_else(Lanes::undeclared), overlap);
         policy.class_budgets = class_budgets;
-        Self { policy, paths, ratio_max, lanes_declared, findings: reader.findings }
+        let journal = JournalPolicy { chain, max_entries };
+        Self { policy, paths, ratio_max, journal, lanes_declared, findings: reader.findings }
     }
 }
 
@@ -280,6 +299,40 @@ impl<'t> Reader<'t> {
             };
         }
         Ok(budgets)
+    }
+
+    fn chain(&mut self, value: &Value<'t>) -> Result<bool, Problem> {
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(expected(value, "journal", "a table", "[journal]"));
+        };
+        self.unknown_keys(table, &JOURNAL_KEYS, "[journal]");
+        match table.get("chain").map(|value| (value, value.get_ref().as_bool())) {
+            None => Ok(false),
+            Some((_, Some(chain))) => Ok(chain),
+            Some((value, None)) => Err(expected(value, "chain", "true or false", "chain = true")),
+        }
+    }
+
+    /// The original's spellings of "no cap" are -1 and "none".
+    fn journal_max_entries(&mut self, value: &Value<'t>) -> Result<Option<u64>, Problem> {
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(expected(value, "retention", "a table", "[retention]"));
+        };
+        self.unknown_keys(table, &RETENTION_KEYS, "[retention]");
+        let Some(value) = table.get("journal_max_entries") else {
+            return Ok(JournalPolicy::default().max_entries);
+        };
+        let none = value.get_ref().as_str().is_some_and(|text| text.eq_ignore_ascii_case("none"));
+        match number(value).filter(|cap| *cap % 1.0 == 0.0 && (-1.0..=1e15).contains(cap)) {
+            Some(cap) if cap >= 0.0 => Ok(Some(cap as u64)),
+            Some(_) => Ok(None),
+            None if none => Ok(None),
+            None => Err(Problem {
+                span: value.span(),
+                what: "journal_max_entries must be a whole number or \"none\"".to_string(),
+                suggestion: "write it like this: journal_max_entries = 5000".to_string(),
+            }),
+        }
     }
 
     fn paths(&mut self, value: &Value<'t>) -> Result<BTreeMap<String, String>, Problem> {

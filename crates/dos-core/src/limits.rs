@@ -23,3 +23,6 @@ pub const TREE_BYTES_MAX: usize = 1024 * 1024;
 pub const TTL_MINUTES_MAX: u32 = 10 * 366 * 24 * 60;
 /// How much of a corrupt line is kept as evidence, in bytes.
 pub const CORRUPT_TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// How much text of corrupt lines a compaction carries over, in bytes. What is beyond stays in the
+/// archive alone.
+pub const EVIDENCE_BYTES_MAX: usize = 4 * 1024 * 1024;

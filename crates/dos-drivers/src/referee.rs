@@ -15,7 +15,7 @@ use dos_core::lane::{
 use dos_core::timestamp::OutOfRange;
 use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::RealDisk;
-use dos_store::ledger::Compacted;
+use dos_store::journal::{Compacted, History};
 use dos_store::{Ledger, StoreError, Workspace};
 
 use crate::process;
@@ -128,10 +128,14 @@ impl<'a> Referee<'a> {
         })
     }
 
-    /// Puts a snapshot of the live leases in place of the journal's history.
-    pub fn compact(&self, lock_wait: Duration) -> Result<Compacted, RefereeError> {
+    /// Puts what stands for the journal in its place.
+    pub fn compact(
+        &self,
+        lock_wait: Duration,
+        history: History,
+    ) -> Result<Compacted, RefereeError> {
         self.prepare()?;
-        Ok(self.ledger.compact(lock_wait)?)
+        Ok(self.ledger.compact(lock_wait, history)?)
     }
 
     /// Makes the folders of journal and lock.

@@ -50,6 +50,6 @@ impl Override<'_> {
         let lock = kernel_lock(disk, clock, &guard_path(log.path()), WAIT)?;
         let appended = log.append(&Record::from_object(row).line());
         drop(lock);
-        appended?.sync()
+        appended?.sync().map_err(StoreError::io("make durable", log.path()))
     }
 }

@@ -9,6 +9,9 @@ use camino::Utf8Path;
 use fd_lock::RwLock;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+/// How much is copied at once.
+const COPY_BYTES: usize = 256 * 1024;
+
 /// Which file it is, whatever its name: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId(pub u64, pub u64);
@@ -46,6 +49,8 @@ pub trait Disk {
     fn rename_new(&self, from: &Utf8Path, to: &Utf8Path) -> io::Result<()>;
     /// Swaps two names. At no time is one of them free.
     fn exchange(&self, one: &Utf8Path, other: &Utf8Path) -> io::Result<()>;
+    /// Gives a file a second name; fails with `AlreadyExists` when that is taken.
+    fn link(&self, from: &Utf8Path, to: &Utf8Path) -> io::Result<()>;
     /// Removes a name.
     fn remove(&self, path: &Utf8Path) -> io::Result<()>;
     /// Creates a folder and those above it; fine when it is there.
@@ -146,6 +151,10 @@ impl Disk for RealDisk {
     fn exchange(&self, one: &Utf8Path, other: &Utf8Path) -> io::Result<()> {
         let flags = RenameFlags::EXCHANGE;
         Ok(renameat_with(CWD, one.as_std_path(), CWD, other.as_std_path(), flags)?)
+    }
+
+    fn link(&self, from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
+        fs::hard_link(from, to)
     }
 
     fn remove(&self, path: &Utf8Path) -> io::Result<()> {
@@ -295,5 +304,71 @@ impl<F: DiskFile> Read for Reader<'_, F> {
         let count = self.file.read_at(self.offset, buffer)?;
         self.offset += count as u64;
         Ok(count)
+    }
+}
+
+/// Removes a name that need not be there.
+pub fn remove_if_there<D: Disk>(disk: &D, path: &Utf8Path) -> io::Result<()> {
+    match disk.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The bytes from `start` to `end`, all of them.
+pub fn read_exactly<F: DiskFile>(file: &F, start: u64, end: u64) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(end - start).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while let Some(space) = bytes.get_mut(filled..).filter(|space| !space.is_empty()) {
+        match file.read_at(start + filled as u64, space)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => filled += count,
+        }
+    }
+    Ok(bytes)
+}
+
+/// Copies an open file to a new one, makes its content durable and compares the two. Returns how
+/// long it is, in bytes.
+pub fn copy_new<D: Disk>(disk: &D, from: &D::File, to: &Utf8Path) -> io::Result<u64> {
+    drop(disk.create_new(to, b"")?);
+    let (mut copy, _) = disk.open_append(to)?;
+    let length = each_chunk(from, |_, mut chunk| {
+        while !chunk.is_empty() {
+            match copy.append(chunk)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => chunk = chunk.get(count..).unwrap_or_default(),
+            }
+        }
+        Ok(())
+    })?;
+    copy.sync()?;
+    let compared = each_chunk(from, |offset, chunk| {
+        match read_exactly(&copy, offset, offset + chunk.len() as u64)? == chunk {
+            true => Ok(()),
+            false => Err(io::Error::other("the copy differs from what was copied")),
+        }
+    })?;
+    match compared == length && copy.stat()?.len == length {
+        true => Ok(length),
+        false => Err(io::Error::other("the file changed while it was copied")),
+    }
+}
+
+/// Reads a file from start to end; returns its length.
+fn each_chunk<F: DiskFile>(
+    file: &F,
+    mut take: impl FnMut(u64, &[u8]) -> io::Result<()>,
+) -> io::Result<u64> {
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut offset = 0;
+    loop {
+        let count = file.read_at(offset, &mut buffer)?;
+        if count == 0 {
+            return Ok(offset);
+        }
+        take(offset, buffer.get(..count).unwrap_or_default())?;
+        offset += count as u64;
     }
 }

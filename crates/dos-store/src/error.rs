@@ -65,6 +65,20 @@ pub enum StoreError {
         /// Why it could not be removed.
         source: io::Error,
     },
+    /// A sync failed; nobody opens the journal again before it is repaired.
+    #[error("a record in {path} could not be made durable, and counts as not written")]
+    NotDurable {
+        /// The journal.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A write was not made durable, once: what is there may not be on the disk.
+    #[error("a write to {path} did not reach the disk, so that what it holds cannot be trusted")]
+    Poisoned {
+        /// The journal.
+        path: Utf8PathBuf,
+    },
     /// A record beyond the bound.
     #[error("a record of {bytes} bytes is too long for {path} (at most {most})", most = limits::LINE_BYTES_MAX)]
     TooLong {
@@ -132,6 +146,9 @@ impl StoreError {
             }
             Self::CannotCompact { .. } => {
                 "release the largest lease, then run this again".to_string()
+            }
+            Self::Poisoned { .. } | Self::NotDurable { .. } => {
+                "see that the disk is sound, then run `dos journal repair`".to_string()
             }
             Self::BadVariable { name } => format!("unset {name}, or set it to text in UTF-8"),
             Self::NotUtf8 { .. } => "use a folder whose path is UTF-8".to_string(),

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::journal::entry::Record;
-use dos_core::journal::live_set::{Compaction, replay};
-use dos_core::journal::{Fold, LiveSet};
+use dos_core::journal::{JournalPolicy, LiveSet};
 
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::error::StoreError;
+use crate::journal::{Compacted, History, LaneJournal};
 use crate::lock::{Held, LaneMutex};
-use crate::log::{Log, RawLine};
+use crate::log::Log;
 
 /// How long a writer waits for the mutex unless told otherwise.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
@@ -21,20 +21,9 @@ pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 pub struct Ledger<D, C> {
     disk: D,
     clock: C,
-    log: Log<D>,
+    journal: LaneJournal<D>,
     lock: Utf8PathBuf,
     host: String,
-}
-
-/// What a compaction did.
-#[derive(Clone, Copy, Debug)]
-pub struct Compacted {
-    /// Records and corrupt lines before.
-    pub entries_before: u64,
-    /// Records after.
-    pub entries_after: u64,
-    /// By how much the file shrank, in bytes.
-    pub bytes_reclaimed: u64,
 }
 
 impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
@@ -46,13 +35,19 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         lock: impl Into<Utf8PathBuf>,
         host: impl Into<String>,
     ) -> Self {
-        let log = Log::new(disk.clone(), journal);
-        Self { disk, clock, log, lock: lock.into(), host: host.into() }
+        let journal = LaneJournal::new(disk.clone(), &journal.into(), JournalPolicy::default());
+        Self { disk, clock, journal, lock: lock.into(), host: host.into() }
     }
 
-    /// The journal's log, for readers.
+    /// The same ledger, whose journal is kept by this policy.
+    pub fn kept_by(mut self, policy: JournalPolicy) -> Self {
+        self.journal = LaneJournal::new(self.disk.clone(), self.journal.log().path(), policy);
+        self
+    }
+
+    /// The journal's log, for readers of single lines.
     pub fn log(&self) -> &Log<D> {
-        &self.log
+        self.journal.log()
     }
 
     /// The clock.
@@ -67,9 +62,7 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
 
     /// The fold of the whole journal. Takes no lock and writes nothing.
     pub fn read(&self) -> Result<LiveSet, StoreError> {
-        let mut fold = Fold::default();
-        self.log.scan(0, |line| fold.line(line.bytes, line.complete))?;
-        Ok(fold.finish())
+        Ok(self.journal.read()?.into_live())
     }
 
     /// Runs `decide` on the fold and appends what it returns, with no other writer in between.
@@ -82,33 +75,50 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         decide: impl FnOnce(&LiveSet) -> Result<(Vec<Record>, T), E>,
     ) -> Result<T, E> {
         let held = self.mutex().acquire(wait)?;
-        let (records, outcome) = match self.read().map_err(E::from).and_then(|live| decide(&live)) {
-            Ok(decided) => decided,
+        let mut tip = match self.journal.read() {
+            Ok(tip) => tip,
             Err(error) => {
                 held.release()?;
-                return Err(error);
+                return Err(error.into());
             }
         };
-        if records.is_empty() {
-            held.release()?;
-            return Ok(outcome);
-        }
-        let lines: String = records.iter().map(Record::line).collect();
-        self.make_names_durable(&held)?;
-        if !held.is_ours()? {
-            return Err(StoreError::LockLost { path: self.lock.clone() }.into());
-        }
-        let appended = self.log.append(&lines);
+        let written = match decide(tip.live()) {
+            Ok((records, outcome)) if records.is_empty() => Ok((None, outcome)),
+            Ok((records, outcome)) => {
+                let appended =
+                    self.may_write(&held).and_then(|()| self.journal.append(&mut tip, records));
+                appended.map(|unsynced| (Some(unsynced), outcome)).map_err(E::from)
+            }
+            Err(error) => Err(error),
+        };
         // What was appended counts, whatever becomes of the lock: a leftover is replaced.
         let released = held.release();
-        appended?.sync()?;
-        drop(released);
+        let (unsynced, outcome) = written?;
+        match unsynced {
+            None => released?,
+            Some(unsynced) => {
+                self.journal.sync(&unsynced)?;
+                if self.journal.wants_compaction(&mut tip) {
+                    // The outcome stands without it, and the next writer tries again.
+                    let _ = self.compact(Duration::ZERO, History::Archive);
+                }
+            }
+        }
         Ok(outcome)
+    }
+
+    /// To be asked right before writing.
+    fn may_write(&self, held: &Held<'_, D, C>) -> Result<(), StoreError> {
+        self.make_names_durable(held)?;
+        match held.is_ours()? {
+            true => Ok(()),
+            false => Err(StoreError::LockLost { path: self.lock.clone() }),
+        }
     }
 
     /// A writer that died may have left the journal under a name that a power cut would take back.
     fn make_names_durable(&self, held: &Held<'_, D, C>) -> Result<(), StoreError> {
-        let folder = self.log.path().parent().unwrap_or(Utf8Path::new("."));
+        let folder = self.log().path().parent().unwrap_or(Utf8Path::new("."));
         match held.recovered() {
             true => self.disk.sync_dir(folder).map_err(StoreError::io("make durable", folder)),
             false => Ok(()),
@@ -116,11 +126,10 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
     }
 
     /// Puts one CHECKPOINT, and a record for each corrupt line, in place of the whole journal.
-    /// Refuses when that would not hold the very same leases.
-    pub fn compact(&self, wait: Duration) -> Result<Compacted, StoreError> {
+    pub fn compact(&self, wait: Duration, history: History) -> Result<Compacted, StoreError> {
         let held = self.mutex().acquire(wait)?;
         let mut replacing = false;
-        let compacted = self.compact_held(&held, &mut replacing);
+        let compacted = self.journal.compact(history, &mut replacing, || self.may_write(&held));
         if compacted.is_err() && replacing {
             // The new name may not be durable: the next writer finds our lock file left over, and
             // makes it so.
@@ -130,39 +139,18 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         compacted
     }
 
-    fn compact_held(
-        &self,
-        held: &Held<'_, D, C>,
-        replacing: &mut bool,
-    ) -> Result<Compacted, StoreError> {
-        self.make_names_durable(held)?;
-        let mut compaction = Compaction::default();
-        let before = self.log.scan(0, |line: RawLine<'_>| {
-            compaction.feed(line.bytes, line.complete);
-        })?;
-        let entries_before = compaction.records_before();
-        if entries_before == 0 {
-            return Ok(Compacted { entries_before, entries_after: 0, bytes_reclaimed: 0 });
+    /// Makes a journal whose sync failed usable again. Returns how long it is, in bytes; `None` when
+    /// there is nothing to repair.
+    pub fn repair(&self, wait: Duration) -> Result<Option<u64>, StoreError> {
+        let held = self.mutex().acquire(wait)?;
+        let repaired = self.may_write(&held).and_then(|()| self.journal.repair());
+        if repaired.is_ok() {
+            held.release()?;
         }
-        let records = compaction.finish();
-        let content: String = records.iter().map(Record::line).collect();
-        let (old, new) = (self.read()?, replay(content.as_bytes()));
-        if old != new || new.next_seq() < old.next_seq() {
-            return Err(StoreError::CannotCompact { path: self.log.path().to_owned() });
-        }
-        if !held.is_ours()? {
-            return Err(StoreError::LockLost { path: self.lock.clone() });
-        }
-        *replacing = true;
-        self.log.replace(&content)?;
-        Ok(Compacted {
-            entries_before,
-            entries_after: records.len() as u64,
-            bytes_reclaimed: before.saturating_sub(content.len() as u64),
-        })
+        repaired
     }
 
     fn mutex(&self) -> LaneMutex<'_, D, C> {
-        LaneMutex::new(&self.disk, &self.clock, self.log.path(), &self.lock, &self.host)
+        LaneMutex::new(&self.disk, &self.clock, self.log().path(), &self.lock, &self.host)
     }
 }

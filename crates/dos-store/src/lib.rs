@@ -6,16 +6,21 @@
 
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod archive_lock;
+pub mod chain;
 pub mod clock;
 pub mod decisions;
 pub mod disk;
 pub mod error;
 pub mod inspect;
+pub mod journal;
 pub mod ledger;
 pub mod lock;
 pub mod lock_body;
 pub mod log;
+pub mod poison;
+pub mod snapshot;
 pub mod workspace;
 
 pub use error::StoreError;

@@ -7,11 +7,13 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::limits;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, copy_new, read_exactly, remove_if_there};
 use crate::error::StoreError;
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 256 * 1024;
+/// The last line is nearly always in so many bytes.
+const LAST_LINES_BYTES: u64 = 4096;
 
 /// A log file.
 #[derive(Clone, Debug)]
@@ -37,7 +39,7 @@ pub struct RawLine<'a> {
 #[must_use = "nothing is acknowledged before `sync`"]
 pub struct Unsynced<D: Disk> {
     file: D::File,
-    path: Utf8PathBuf,
+    end: u64,
 }
 
 impl<D: Disk + Clone> Log<D> {
@@ -51,14 +53,32 @@ impl<D: Disk + Clone> Log<D> {
         &self.path
     }
 
-    /// Calls `each` for every line from byte `from` on, in order. `from` is the start of a line.
-    /// Memory does not grow with the log. Returns the length read; a missing log is empty.
-    pub fn scan(&self, from: u64, mut each: impl FnMut(RawLine<'_>)) -> Result<u64, StoreError> {
-        let file = match self.disk.open_read(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-            Err(error) => return Err(StoreError::io("read", &self.path)(error)),
-        };
+    /// Opens the log for reading; `None` when there is none.
+    pub fn open(&self) -> Result<Option<D::File>, StoreError> {
+        match self.disk.open_read(&self.path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("read", &self.path)(error)),
+        }
+    }
+
+    /// Calls `each` for every line, in order. Memory does not grow with the log. Returns the length
+    /// read; a missing log is empty.
+    pub fn scan(&self, each: impl FnMut(RawLine<'_>)) -> Result<u64, StoreError> {
+        match self.open()? {
+            Some(file) => self.scan_file(&file, 0, each),
+            None => Ok(0),
+        }
+    }
+
+    /// The same for the log that is open as `file`, from byte `from` on, which is the start of a
+    /// line. Lines are numbered from there.
+    pub fn scan_file(
+        &self,
+        file: &D::File,
+        from: u64,
+        mut each: impl FnMut(RawLine<'_>),
+    ) -> Result<u64, StoreError> {
         let mut buffer = vec![0; CHUNK_BYTES];
         // `buffer[..filled]` holds the start of a line that has no newline yet.
         let (mut filled, mut offset, mut number) = (0, from, 0);
@@ -86,7 +106,7 @@ impl<D: Disk + Clone> Log<D> {
             filled -= start;
             if filled > limits::LINE_BYTES_MAX {
                 offset =
-                    self.skip_long_line(&file, offset, &mut buffer, filled, |bytes, complete| {
+                    self.skip_long_line(file, offset, &mut buffer, filled, |bytes, complete| {
                         each(RawLine { number, offset, bytes, complete });
                     })?;
                 number += 1;
@@ -156,7 +176,8 @@ impl<D: Disk + Clone> Log<D> {
         let bytes = [closing.as_bytes(), lines.as_bytes()].concat();
         let written = file.append(&bytes);
         if written.as_ref().is_ok_and(|count| *count == bytes.len()) {
-            return Ok(Unsynced { file, path: self.path.clone() });
+            let end = before + bytes.len() as u64;
+            return Ok(Unsynced { file, end });
         }
         let taken_back = file.truncate(before).and_then(|()| file.sync());
         match (written, taken_back) {
@@ -169,26 +190,71 @@ impl<D: Disk + Clone> Log<D> {
     /// Puts a new content in place of the old one: after a crash there is one or the other, whole.
     /// The caller holds the log's lock.
     pub fn replace(&self, content: &str) -> Result<(), StoreError> {
-        let failed = |action| StoreError::io(action, &self.path);
+        let temporary = self.temporary()?;
+        let written = self.disk.create_new(&temporary, content.as_bytes());
+        self.put_in_place(&temporary, written.and_then(|file| file.sync()))
+    }
+
+    /// Puts a synced and compared copy of the log in its place. Returns its length in bytes. The
+    /// caller holds the log's lock.
+    pub fn renew(&self) -> Result<u64, StoreError> {
+        let Some(file) = self.open()? else {
+            return Ok(0);
+        };
+        let temporary = self.temporary()?;
+        let copied = copy_new(&self.disk, &file, &temporary);
+        let bytes = copied.as_ref().copied().unwrap_or(0);
+        self.put_in_place(&temporary, copied.map(drop))?;
+        Ok(bytes)
+    }
+
+    /// A name for what is to take the log's place.
+    fn temporary(&self) -> Result<Utf8PathBuf, StoreError> {
         let temporary = Utf8PathBuf::from(format!("{}.compact.tmp", self.path));
         // Only a writer that died under this lock can have left one.
-        match self.disk.remove(&temporary) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::io("remove", &temporary)(error));
-            }
-            _ => {}
-        }
-        let written = self
-            .disk
-            .create_new(&temporary, content.as_bytes())
-            .and_then(|file| file.sync())
-            .and_then(|()| self.disk.rename(&temporary, &self.path));
-        if let Err(error) = written {
-            let _ = self.disk.remove(&temporary);
-            return Err(failed("replace")(error));
+        remove_if_there(&self.disk, &temporary).map_err(StoreError::io("remove", &temporary))?;
+        Ok(temporary)
+    }
+
+    fn put_in_place(
+        &self,
+        temporary: &Utf8Path,
+        written: std::io::Result<()>,
+    ) -> Result<(), StoreError> {
+        if let Err(error) = written.and_then(|()| self.disk.rename(temporary, &self.path)) {
+            let _ = self.disk.remove(temporary);
+            return Err(StoreError::io("replace", &self.path)(error));
         }
         let dir = self.path.parent().unwrap_or(Utf8Path::new("."));
-        self.disk.sync_dir(dir).map_err(failed("make durable the folder of"))
+        self.disk.sync_dir(dir).map_err(StoreError::io("make durable the folder of", &self.path))
+    }
+
+    /// The last line of the log that is open as `file` and for which `wanted` says yes, without its
+    /// newline. Looks no further back than two of the longest lines.
+    pub(crate) fn last_line(
+        &self,
+        file: &D::File,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let failed = || StoreError::io("read", &self.path);
+        let end = file.stat().map_err(failed())?.len;
+        let mut reach = LAST_LINES_BYTES;
+        loop {
+            let start = end.saturating_sub(reach);
+            let bytes = read_exactly(file, start, end).map_err(failed())?;
+            let mut lines = bytes.rsplit(|byte| *byte == b'\n').peekable();
+            while let Some(line) = lines.next() {
+                // The first piece may be the end of a line that began earlier.
+                let whole = start == 0 || lines.peek().is_some();
+                if whole && wanted(line) {
+                    return Ok(Some(line.to_vec()));
+                }
+            }
+            if start == 0 || reach > 2 * limits::LINE_BYTES_MAX as u64 {
+                return Ok(None);
+            }
+            reach *= 16;
+        }
     }
 }
 
@@ -200,7 +266,17 @@ fn bounded(line: &[u8]) -> &[u8] {
 impl<D: Disk> Unsynced<D> {
     /// Makes the lines survive a crash. Only now may they be acknowledged. When this fails it is
     /// not known whether they will be there, and trying again would prove nothing.
-    pub fn sync(self) -> Result<(), StoreError> {
-        self.file.sync().map_err(StoreError::io("make durable", &self.path))
+    pub fn sync(&self) -> std::io::Result<()> {
+        self.file.sync()
+    }
+
+    /// The log, open as the lines were appended to it.
+    pub(crate) fn file(&self) -> &D::File {
+        &self.file
+    }
+
+    /// Where the lines end, in bytes from the start of the log.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
     }
 }

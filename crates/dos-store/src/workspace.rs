@@ -90,7 +90,7 @@ impl Workspace {
 
     /// The ledger over this workspace's journal.
     pub fn ledger<D: Disk + Clone, C: Clock>(&self, disk: D, clock: C) -> Ledger<D, C> {
-        Ledger::new(disk, clock, &self.journal, &self.lock, &self.host)
+        Ledger::new(disk, clock, &self.journal, &self.lock, &self.host).kept_by(self.config.journal)
     }
 
     /// Makes the folders that a write needs. Returns whether `.dos` was created by this call, so

@@ -5,9 +5,12 @@ use std::collections::VecDeque;
 use dos_core::journal::decode::{Line, decode_line};
 use dos_core::journal::entry::{self, op};
 use dos_drivers::RefereeError;
+use dos_store::chain::ChainCheck;
 use dos_store::disk::{Disk, RealDisk};
+use dos_store::journal::History;
 use dos_store::ledger::WAIT_DEFAULT;
 use dos_store::log::RawLine;
+use dos_store::poison::marker_path;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -19,9 +22,25 @@ use crate::verbs::shared::{JsonAnswer, listed};
 /// Read, check and compact the lane journal
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
-    /// Put a snapshot of the live leases in place of the history
-    #[command(after_help = "Exit codes: 0 done, 2 the disk failed, 4 the lock stayed busy.")]
-    Compact(Plain),
+    /// Put the live leases in place of the history, which moves to the archive
+    #[command(after_help = "\
+A writer does this by itself once the journal has more records than `journal_max_entries` under
+[retention] in dos.toml (5000 unless told otherwise, \"none\" for never).
+
+Examples:
+  dos journal compact
+  dos journal compact --discard     drop the history
+
+Exit codes: 0 done, 2 the disk failed, 4 the lock stayed busy.")]
+    Compact(Compact),
+    /// Make a journal usable again after a write did not reach the disk
+    #[command(after_help = "\
+When the disk fails to make a record durable, the journal is marked and every command that reads
+leases from it refuses: what a read shows might be gone after a crash. This copies the journal to a
+new file, makes that durable, compares the two and takes the mark away.
+
+Exit codes: 0 repaired, or there was nothing to repair; 2 the disk failed, 4 the lock stayed busy.")]
+    Repair(Plain),
     /// Print the leases that the journal says are held, dead holders included
     #[command(after_help = "Example:\n  dos journal replay | jq length")]
     Replay(Plain),
@@ -34,6 +53,8 @@ pub enum Verb {
     /// Look for damage
     #[command(after_help = "\
 A torn last line is no damage: it is a write that never finished, and was never acknowledged.
+With `chain = true` under [journal] in dos.toml each record names the hash of the one before it, and
+the first record that does not is named here.
 
 Exit codes: 0 intact, 1 corrupt, 2 the journal cannot be read.")]
     Verify(Plain),
@@ -42,6 +63,17 @@ Exit codes: 0 intact, 1 corrupt, 2 the journal cannot be read.")]
 /// No arguments but the form of the answer.
 #[derive(Debug, clap::Args)]
 pub struct Plain {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What becomes of the history.
+#[derive(Debug, clap::Args)]
+pub struct Compact {
+    /// Drop the history instead of moving it to the archive
+    #[arg(long)]
+    discard: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -61,7 +93,8 @@ impl Verb {
     /// Runs it.
     pub fn run(&self, context: &Context) -> anyhow::Result<Exit> {
         match self {
-            Self::Compact(_) => compact(context),
+            Self::Compact(args) => compact(context, args),
+            Self::Repair(args) => repair(context, args.json),
             Self::Replay(_) => replay(context),
             Self::Seq(args) => seq(context, args.json),
             Self::Tail(args) => tail(context, args.count),
@@ -70,7 +103,7 @@ impl Verb {
     }
 }
 
-fn compact(context: &Context) -> anyhow::Result<Exit> {
+fn compact(context: &Context, args: &Compact) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
     let referee = context.referee(&workspace);
     // A journal that is not there needs no lock, and no folder to put one in.
@@ -79,7 +112,8 @@ fn compact(context: &Context) -> anyhow::Result<Exit> {
         output::answer(&shown, false);
         return Ok(Exit::Yes);
     }
-    let compacted = referee.compact(WAIT_DEFAULT);
+    let history = if args.discard { History::Discard } else { History::Archive };
+    let compacted = referee.compact(WAIT_DEFAULT, history);
     let compacted = match or_busy("", compacted.map_err(anyhow::Error::from))? {
         Ok(compacted) => compacted,
         Err(exit) => return Ok(exit),
@@ -88,8 +122,36 @@ fn compact(context: &Context) -> anyhow::Result<Exit> {
         "entries_before": compacted.entries_before,
         "entries_after": compacted.entries_after,
         "bytes_reclaimed": compacted.bytes_reclaimed,
+        "archived": compacted.archived.as_ref().map(|segment| segment.as_str()),
     });
     output::answer(&shown, false);
+    Ok(Exit::Yes)
+}
+
+fn repair(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
+    let workspace = context.workspace()?;
+    let referee = context.referee(&workspace);
+    let marked = RealDisk.stat(&marker_path(&workspace.journal))?.is_some();
+    let repaired = match marked {
+        // Without a mark there is nothing to lock.
+        false => None,
+        true => {
+            let repaired = referee.ledger().repair(WAIT_DEFAULT);
+            match or_busy("", repaired.map_err(anyhow::Error::from))? {
+                Ok(repaired) => repaired,
+                Err(exit) => return Ok(exit),
+            }
+        }
+    };
+    if as_json {
+        output::answer(&json!({"repaired": repaired.is_some(), "bytes": repaired}), false);
+        return Ok(Exit::Yes);
+    }
+    let journal = &workspace.journal;
+    output::line(&match repaired {
+        Some(bytes) => format!("{journal} is usable again: {bytes} bytes, copied and synced"),
+        None => format!("{journal} needs no repair"),
+    });
     Ok(Exit::Yes)
 }
 
@@ -115,7 +177,7 @@ fn tail(context: &Context, count: i64) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
     let keep = usize::try_from(count).ok().filter(|count| *count > 0);
     let mut last: VecDeque<Value> = VecDeque::new();
-    context.referee(&workspace).ledger().log().scan(0, |line: RawLine<'_>| {
+    context.referee(&workspace).ledger().log().scan(|line: RawLine<'_>| {
         let shown = match decode_line(line.bytes, line.complete) {
             Line::Entry(_) => listed(line.bytes),
             Line::Corrupt => {
@@ -159,6 +221,8 @@ pub struct Health {
     pub torn_tail: bool,
     /// How long the journal is, in bytes.
     pub bytes: u64,
+    /// The hash chain.
+    pub chain: ChainCheck,
     last_seq: u64,
 }
 
@@ -166,11 +230,12 @@ impl Health {
     /// Looks at every line of the journal. Locks nothing, writes nothing.
     pub fn of(referee: &dos_drivers::Referee<'_>) -> Result<Self, RefereeError> {
         let mut health = Self::default();
-        health.bytes = referee.ledger().log().scan(0, |line| health.look(line))?;
+        health.bytes = referee.ledger().log().scan(|line| health.look(line))?;
         Ok(health)
     }
 
     fn look(&mut self, line: RawLine<'_>) {
+        self.chain.look(line);
         let corrupt = match decode_line(line.bytes, line.complete) {
             Line::Entry(entry) => {
                 self.records += 1;
@@ -200,7 +265,9 @@ impl Health {
 fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
     let health = Health::of(&context.referee(&workspace))?;
-    let intact = health.corrupt == 0;
+    let broken_at = health.chain.broken_at(workspace.config.journal.chain).map(|line| line + 1);
+    let poisoned = RealDisk.stat(&marker_path(&workspace.journal))?.is_some();
+    let intact = health.corrupt == 0 && broken_at.is_none() && !poisoned;
     if as_json {
         let shown = json!({
             "intact": intact,
@@ -210,6 +277,8 @@ fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
             "evidence": health.evidence,
             "seq_out_of_order": health.out_of_order,
             "torn_tail": health.torn_tail,
+            "poisoned": poisoned,
+            "chain": {"linked": health.chain.linked(), "broken_at_line": broken_at},
             "bytes": health.bytes,
             "journal": workspace.journal.as_str(),
         });
@@ -219,7 +288,7 @@ fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
         output::line(&format!("records   {}", health.records));
         output::line(&format!("bytes     {}", health.bytes));
         output::line(&format!("corrupt   {}", health.corrupt));
-        if !intact {
+        if health.corrupt > 0 {
             let lines: Vec<String> = health.corrupt_lines.iter().map(u64::to_string).collect();
             output::line(&format!("at line   {}", lines.join(", ")));
             output::line(
@@ -232,6 +301,18 @@ fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
         }
         if health.out_of_order > 0 {
             output::line(&format!("seq       {} not above those before them", health.out_of_order));
+        }
+        if health.chain.linked() > 0 {
+            output::line(&format!("chain     {} records linked", health.chain.linked()));
+        }
+        if let Some(line) = broken_at {
+            output::line(&format!(
+                "broken    line {line} does not follow from the record before it: it, or what is \
+                 before it, was changed or written by another program"
+            ));
+        }
+        if poisoned {
+            output::line("poisoned  a write did not reach the disk; run `dos journal repair`");
         }
         if health.torn_tail {
             output::line("tail      torn: a write that never finished; the next one closes it");

@@ -6,10 +6,8 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use crate::journal::decode::{
-    Effect, Entry, Key, LeaseText, Line, Stamp, decode_line, object_of, split_line,
-};
-use crate::journal::entry::{self, Record, op};
+use crate::journal::decode::{Effect, Entry, Key, LeaseText, Line, Stamp, decode_line, split_line};
+use crate::journal::entry::{self, Record};
 use crate::json::{Object, canonical_object};
 use crate::lane::lease::{Lease, LeaseKey};
 use crate::limits;
@@ -91,12 +89,18 @@ impl Fold {
         }
     }
 
-    /// The live set, every lease of it read.
-    pub fn finish(mut self) -> LiveSet {
+    /// The live set so far, every lease of it read.
+    pub fn live(&mut self) -> &LiveSet {
         let places: Vec<u64> = self.unread.keys().copied().collect();
         for place in places {
             self.read(place);
         }
+        &self.set
+    }
+
+    /// The live set, every lease of it read.
+    pub fn finish(mut self) -> LiveSet {
+        self.live();
         self.set
     }
 
@@ -278,59 +282,4 @@ pub fn replay(journal: &[u8]) -> LiveSet {
     }
     fold.line(rest, false);
     fold.finish()
-}
-
-/// Folds a journal line by line into what stands for all of it: one CHECKPOINT, then a record for
-/// each corrupt line, which stays evidence.
-#[derive(Debug, Default)]
-pub struct Compaction {
-    live: Fold,
-    corrupt: Vec<Record>,
-    lines: u64,
-    records: u64,
-}
-
-impl Compaction {
-    /// Takes the next line without its newline.
-    pub fn feed(&mut self, line: &[u8], complete: bool) {
-        match decode_line(line, complete) {
-            Line::Entry(entry) => {
-                if entry.op == op::CORRUPT {
-                    self.corrupt.extend(object_of(line).map(Record::from_object));
-                }
-                self.records += 1;
-                self.live.apply(entry);
-            }
-            Line::Corrupt => {
-                self.records += 1;
-                self.corrupt.push(entry::corrupt(line, self.lines));
-            }
-            Line::Blank | Line::Foreign | Line::Torn => {}
-        }
-        self.lines += 1;
-    }
-
-    /// How many records and corrupt lines went in.
-    pub fn records_before(&self) -> u64 {
-        self.records
-    }
-
-    /// What stands for them.
-    pub fn finish(self) -> Vec<Record> {
-        let mut records = self.live.finish().snapshot();
-        records.extend(self.corrupt);
-        records
-    }
-}
-
-/// Compacts a whole journal.
-pub fn compact(journal: &[u8]) -> Vec<Record> {
-    let mut compaction = Compaction::default();
-    let mut rest = journal;
-    while let Some((line, after)) = split_line(rest) {
-        compaction.feed(line, true);
-        rest = after;
-    }
-    compaction.feed(rest, false);
-    compaction.finish()
 }

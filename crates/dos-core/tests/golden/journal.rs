@@ -1,8 +1,9 @@
 //! Replay, compaction, sequence numbers, framing, the bytes of a line, the constructors.
 
+use dos_core::journal::compaction;
 use dos_core::journal::decode::{Line, decode_line, object_of, split_line};
 use dos_core::journal::entry::{self, About, NewHolder, Record};
-use dos_core::journal::live_set::{self, LiveSet, replay};
+use dos_core::journal::live_set::{LiveSet, replay};
 use dos_core::json::Object;
 use dos_core::lane::Lease;
 use dos_core::lane::lease::ProcessId;
@@ -28,7 +29,7 @@ fn replay_gives_the_live_set() {
 #[test]
 fn compact_gives_a_checkpoint_and_the_corrupt_records() {
     check("compact", |input| {
-        let records = live_set::compact(&journal_of(input));
+        let records = compaction::compact(&journal_of(input));
         json!({"entries": records.iter().map(Record::object).collect::<Vec<_>>()})
     });
 }

@@ -1,8 +1,9 @@
 //! Invariant 1: a compacted journal means what the journal meant.
 
+use dos_core::journal::compaction::{Compaction, compact};
 use dos_core::journal::decode::{Line, decode_line, split_line};
 use dos_core::journal::entry::op;
-use dos_core::journal::live_set::{Compaction, compact, replay};
+use dos_core::journal::live_set::replay;
 use dos_core::limits;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -63,6 +64,32 @@ proptest! {
     }
 
     #[test]
+    fn invariant_2_a_fold_goes_on_from_what_stands_for_its_beginning(
+        before in whole_lines(),
+        later in journal(),
+    ) {
+        let mut first = Compaction::default();
+        for line in &before {
+            first.feed(line.strip_suffix(b"\n").unwrap(), true);
+        }
+        let standing = bytes_of(&first.standing_for());
+        let mut resumed = Compaction::resume(&standing, first.lines(), first.records_before());
+        let mut whole = first;
+        prop_assert_eq!(whole.live(), resumed.live());
+        let mut rest = &later[..];
+        while let Some((line, after)) = split_line(rest) {
+            whole.feed(line, true);
+            resumed.feed(line, true);
+            rest = after;
+        }
+        whole.feed(rest, false);
+        resumed.feed(rest, false);
+        prop_assert_eq!(whole.standing_for(), resumed.standing_for());
+        prop_assert_eq!(whole.live().next_seq(), resumed.live().next_seq());
+        prop_assert_eq!((whole.lines(), whole.records_before()), (resumed.lines(), resumed.records_before()));
+    }
+
+    #[test]
     fn invariant_1_a_corrupt_line_keeps_its_text_and_its_number(
         before in whole_lines(),
         line in garbage(),
@@ -89,7 +116,7 @@ fn invariant_1_holds_line_by_line() {
     }
     compaction.feed(rest, false);
     assert_eq!(compaction.records_before(), 2);
-    assert_eq!(compaction.finish(), compact(journal));
+    assert_eq!(compaction.standing_for(), compact(journal));
     check(journal);
 }
 

@@ -1,7 +1,8 @@
 //! Invariant 5: what is no record of ours never adds, removes or changes a lease.
 
+use dos_core::journal::compaction::compact;
 use dos_core::journal::decode::{Effect, Line, decode_line, object_of, split_line};
-use dos_core::journal::live_set::{compact, replay};
+use dos_core::journal::live_set::replay;
 use dos_core::json::Object;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -2,7 +2,8 @@
 
 use dos_core::config::Config;
 use dos_core::journal::LiveSet;
-use dos_core::journal::live_set::{compact, replay};
+use dos_core::journal::compaction::compact;
+use dos_core::journal::live_set::replay;
 use dos_core::lane::command::Acquire;
 use dos_core::lane::decide::live_leases;
 use dos_core::lane::{Command, Outcome, decide};

@@ -153,7 +153,7 @@ impl fmt::Display for Collision {
 pub fn audit(referee: &Referee<'_>, repository: &Repository) -> Result<Audit, QuickstartError> {
     let mut book = Book::default();
     let mut outcome = Ok(());
-    referee.ledger().log().scan(0, |line| {
+    referee.ledger().log().scan(|line| {
         if outcome.is_ok() {
             outcome = book.read(line);
         }
@@ -168,7 +168,7 @@ pub fn audit(referee: &Referee<'_>, repository: &Repository) -> Result<Audit, Qu
 /// How many grants there were so far, and how many leases are held.
 pub fn so_far(referee: &Referee<'_>) -> Result<(u64, usize), QuickstartError> {
     let (mut live, mut grants) = (LiveSet::default(), 0);
-    referee.ledger().log().scan(0, |line| {
+    referee.ledger().log().scan(|line| {
         if let Line::Entry(entry) = decode_line(line.bytes, line.complete) {
             grants += u64::from(entry.op == op::ACQUIRE);
             live.apply(entry);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use dos_core::journal::entry::Record;
 use dos_core::timestamp::Timestamp;
 use dos_store::disk::RealDisk;
+use dos_store::journal::History;
 use dos_store::{Ledger, StoreError};
 use serde_json::json;
 
@@ -83,7 +84,7 @@ fn compaction_keeps_the_leases_the_watermark_and_the_evidence() {
     ];
     std::fs::write(folder.join("journal.jsonl"), lines.concat()).unwrap();
     let before = ledger.read().unwrap();
-    let compacted = ledger.compact(WAIT).unwrap();
+    let compacted = ledger.compact(WAIT, History::Discard).unwrap();
     assert_eq!((compacted.entries_before, compacted.entries_after), (4, 2));
     let after = ledger.read().unwrap();
     assert_eq!(before, after);
@@ -96,7 +97,7 @@ fn compaction_keeps_the_leases_the_watermark_and_the_evidence() {
 fn an_empty_journal_is_not_compacted_into_something() {
     let folder = Folder::new();
     let ledger = ledger(&folder);
-    let compacted = ledger.compact(WAIT).unwrap();
+    let compacted = ledger.compact(WAIT, History::Discard).unwrap();
     assert_eq!((compacted.entries_before, compacted.entries_after), (0, 0));
     assert!(!folder.join("journal.jsonl").exists());
 }
@@ -118,7 +119,7 @@ fn a_compaction_that_would_lose_a_lease_changes_nothing() {
     let line = json!({"op": "CHECKPOINT", "leases": [{"lane": lane, "loop_ts": "t"}]}).to_string();
     std::fs::write(folder.join("journal.jsonl"), line + "\n").unwrap();
     assert_eq!(ledger.read().unwrap().len(), 1);
-    let refused = ledger.compact(WAIT);
+    let refused = ledger.compact(WAIT, History::Discard);
     assert!(matches!(refused, Err(StoreError::CannotCompact { .. })), "{refused:?}");
     assert_eq!(ledger.read().unwrap().len(), 1);
     assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);

@@ -3,13 +3,13 @@
 use dos_core::limits::LINE_BYTES_MAX;
 use dos_store::StoreError;
 use dos_store::disk::RealDisk;
-use dos_store::log::Log;
+use dos_store::log::{Log, RawLine};
 
 use crate::{Folder, text};
 
 fn lines(log: &Log<RealDisk>) -> Vec<(u64, u64, String, bool)> {
     let mut found = Vec::new();
-    log.scan(0, |line| {
+    log.scan(|line| {
         let bytes = String::from_utf8_lossy(line.bytes).into_owned();
         found.push((line.number, line.offset, bytes, line.complete));
     })
@@ -49,7 +49,9 @@ fn a_scan_starts_at_any_line() {
     let log = Log::new(RealDisk, folder.join("log.jsonl"));
     log.append("one\ntwo\n").unwrap().sync().unwrap();
     let mut seen = Vec::new();
-    let end = log.scan(4, |line| seen.push((line.offset, line.bytes.to_vec()))).unwrap();
+    let file = log.open().unwrap().unwrap();
+    let each = |line: RawLine<'_>| seen.push((line.offset, line.bytes.to_vec()));
+    let end = log.scan_file(&file, 4, each).unwrap();
     assert_eq!((seen, end), (vec![(4, b"two".to_vec())], 8));
 }
 
@@ -109,7 +111,7 @@ fn a_folder_in_its_place_is_named_in_the_error() {
     let path = folder.join("log.jsonl");
     std::fs::create_dir(&path).unwrap();
     let log = Log::new(RealDisk, &path);
-    let read = log.scan(0, |_| {}).unwrap_err();
+    let read = log.scan(|_| {}).unwrap_err();
     let written = log.append("x\n").map(|_| ()).unwrap_err();
     for error in [read, written] {
         assert!(error.to_string().contains(path.as_str()), "{error}");

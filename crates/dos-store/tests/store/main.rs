@@ -1,7 +1,14 @@
 //! The store on a real disk, with a clock that the test turns.
 
-#![expect(clippy::unwrap_used, clippy::new_without_default, missing_docs, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::new_without_default,
+    missing_docs,
+    reason = "tests"
+)]
 
+mod journal;
 mod ledger;
 mod lock;
 mod log;

@@ -1,0 +1,218 @@
+//! The lane journal: a log, the snapshot of its fold, its archive, and the marker that forbids it.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::journal::decode::{Line, decode_line};
+use dos_core::journal::entry::Record;
+use dos_core::journal::{Compaction, JournalPolicy, LiveSet};
+
+use crate::archive;
+use crate::chain;
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::log::{Log, Unsynced};
+use crate::poison;
+use crate::snapshot::{self, Reach};
+
+/// The journal of one workspace. Writers hold the lane mutex.
+#[derive(Clone, Debug)]
+pub struct LaneJournal<D> {
+    disk: D,
+    log: Log<D>,
+    policy: JournalPolicy,
+}
+
+/// The journal as it was when it was read.
+pub struct Tip {
+    compaction: Compaction,
+    /// Its length in bytes.
+    end: u64,
+    /// What its snapshot stands for.
+    reach: Reach,
+}
+
+impl Tip {
+    /// The live set.
+    pub fn live(&mut self) -> &LiveSet {
+        self.compaction.live()
+    }
+
+    /// The live set, and nothing else.
+    pub fn into_live(self) -> LiveSet {
+        self.compaction.into_live()
+    }
+
+    /// How many records and corrupt lines the journal has.
+    pub fn records(&self) -> u64 {
+        self.compaction.records_before()
+    }
+}
+
+/// What a compaction did.
+#[derive(Clone, Debug)]
+pub struct Compacted {
+    /// Records and corrupt lines before.
+    pub entries_before: u64,
+    /// Records after.
+    pub entries_after: u64,
+    /// By how much the file shrank, in bytes.
+    pub bytes_reclaimed: u64,
+    /// Where the history is now; `None` when it was dropped, or when there was none.
+    pub archived: Option<Utf8PathBuf>,
+}
+
+/// What becomes of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// It moves to the archive.
+    Archive,
+    /// It is dropped.
+    Discard,
+}
+
+impl<D: Disk + Clone> LaneJournal<D> {
+    /// The journal whose log is at `path`.
+    pub fn new(disk: D, path: &Utf8Path, policy: JournalPolicy) -> Self {
+        let log = Log::new(disk.clone(), path);
+        Self { disk, log, policy }
+    }
+
+    /// Its log, for readers of single lines. Does not look for the marker.
+    pub fn log(&self) -> &Log<D> {
+        &self.log
+    }
+
+    /// Reads it: the snapshot where one fits, and what came later. Locks and writes nothing.
+    pub fn read(&self) -> Result<Tip, StoreError> {
+        poison::refuse(&self.disk, self.log.path())?;
+        let Some(file) = self.log.open()? else {
+            return Ok(Tip { compaction: Compaction::default(), end: 0, reach: Reach::default() });
+        };
+        let (mut compaction, reach) =
+            snapshot::load(&self.disk, self.log.path(), &file).unwrap_or_default();
+        let end = self.log.scan_file(&file, reach.offset, |line| {
+            compaction.feed(line.bytes, line.complete);
+        })?;
+        Ok(Tip { compaction, end, reach })
+    }
+
+    /// Appends records to the journal that was read as `tip`, and makes its snapshot anew when that
+    /// lags behind. They are acknowledged only after [`LaneJournal::sync`].
+    pub fn append(&self, tip: &mut Tip, records: Vec<Record>) -> Result<Unsynced<D>, StoreError> {
+        let records = self.linked(records)?;
+        let lines: String = records.iter().map(Record::line).collect();
+        let unsynced = self.log.append(&lines).inspect_err(|error| {
+            if let StoreError::TornWrite { source, .. } = error {
+                let _ = poison::mark(&self.disk, self.log.path(), source);
+            }
+        })?;
+        for record in &records {
+            tip.compaction.feed(record.line().trim_end_matches('\n').as_bytes(), true);
+        }
+        // Bytes that nobody folded here are another program's: somebody else's turn.
+        let nothing_between = unsynced.end() == tip.end + lines.len() as u64;
+        tip.end = unsynced.end();
+        if nothing_between && tip.reach.is_outgrown(tip.end) {
+            let (path, file) = (self.log.path(), unsynced.file());
+            let _ = snapshot::store(&self.disk, path, file, tip.end, &mut tip.compaction);
+        }
+        Ok(unsynced)
+    }
+
+    /// Makes appended records survive a crash. When that fails, the journal is marked and nobody
+    /// opens it again before [`LaneJournal::repair`].
+    pub fn sync(&self, unsynced: &Unsynced<D>) -> Result<(), StoreError> {
+        let path = self.log.path();
+        match unsynced.sync() {
+            // Somebody else's sync may have failed, and the kernel may have told them alone.
+            Ok(()) => poison::refuse(&self.disk, path),
+            Err(source) => {
+                poison::mark(&self.disk, path, &source)?;
+                Err(StoreError::NotDurable { path: path.to_owned(), source })
+            }
+        }
+    }
+
+    /// Puts what stands for the journal in its place. Refuses when that would not hold the very
+    /// same leases. `*replacing` is set before the first step that changes the journal.
+    pub fn compact(
+        &self,
+        history: History,
+        replacing: &mut bool,
+        may_write: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<Compacted, StoreError> {
+        let mut tip = self.read()?;
+        let entries_before = tip.records();
+        if entries_before == 0 {
+            let (entries_after, bytes_reclaimed) = (0, 0);
+            return Ok(Compacted {
+                entries_before,
+                entries_after,
+                bytes_reclaimed,
+                archived: None,
+            });
+        }
+        let records = self.linked(tip.compaction.standing_for())?;
+        let content: String = records.iter().map(Record::line).collect();
+        let after = Compaction::resume(content.as_bytes(), 0, 0).into_live();
+        let before = tip.live();
+        if *before != after || after.next_seq() < before.next_seq() {
+            return Err(StoreError::CannotCompact { path: self.log.path().to_owned() });
+        }
+        let last_seq = before.last_seq();
+        may_write()?;
+        let path = self.log.path();
+        let archived = match history {
+            History::Archive => Some(archive::keep(&self.disk, path, last_seq)?),
+            History::Discard => None,
+        };
+        *replacing = true;
+        self.log.replace(&content)?;
+        // It stood for the old file; nobody would take it for the new one.
+        let _ = snapshot::remove(&self.disk, path);
+        Ok(Compacted {
+            entries_before,
+            entries_after: records.len() as u64,
+            bytes_reclaimed: tip.end.saturating_sub(content.len() as u64),
+            archived,
+        })
+    }
+
+    /// Is it time for a compaction of the journal that was read as `tip`? Past the limit it is tried
+    /// now and then, where it would at least halve the journal.
+    pub fn wants_compaction(&self, tip: &mut Tip) -> bool {
+        let records = tip.records();
+        let past = self.policy.max_entries.is_some_and(|most| records > most);
+        past && records.is_multiple_of(COMPACTION_EVERY)
+            && tip.compaction.standing_for().len() as u64 * 2 <= records
+    }
+
+    /// Copies a marked journal to a new file, syncs and compares it, and takes the marker away.
+    /// Returns its length in bytes, or `None` when it was not marked.
+    pub fn repair(&self) -> Result<Option<u64>, StoreError> {
+        let path = self.log.path();
+        if poison::refuse(&self.disk, path).is_ok() {
+            return Ok(None);
+        }
+        let bytes = self.log.renew()?;
+        snapshot::remove(&self.disk, path)
+            .map_err(StoreError::io("remove the snapshot of", path))?;
+        poison::unmark(&self.disk, path)?;
+        Ok(Some(bytes))
+    }
+
+    /// Links records to the last one of the journal, where the policy asks for a chain.
+    fn linked(&self, records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
+        if !self.policy.chain {
+            return Ok(records);
+        }
+        let is_record = |line: &[u8]| matches!(decode_line(line, true), Line::Entry(_));
+        let last = match self.log.open()? {
+            Some(file) => self.log.last_line(&file, is_record)?,
+            None => None,
+        };
+        Ok(chain::linked(records, &last.unwrap_or_default()))
+    }
+}
+
+/// Past the limit, a compaction is tried at every so many records.
+const COMPACTION_EVERY: u64 = 64;
