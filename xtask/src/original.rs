@@ -32,12 +32,22 @@ pub fn install() -> anyhow::Result<PathBuf> {
 
 /// Builds our program for release; its path.
 pub fn build_dos() -> anyhow::Result<PathBuf> {
+    built(&["-p", "dos-cli"], "dos")
+}
+
+/// Builds an example of a package for speed; returns the program.
+pub fn build_example(package: &str, name: &str) -> anyhow::Result<PathBuf> {
+    built(&["-p", package, "--example", name], &format!("examples/{name}"))
+}
+
+fn built(what: &[&str], program: &str) -> anyhow::Result<PathBuf> {
     let root = root()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = ["build", "--quiet", "--release", "-p", "dos-cli", "--manifest-path"];
     done(
         Command::new(cargo)
-            .args(build)
+            .args(["build", "--quiet", "--release"])
+            .args(what)
+            .arg("--manifest-path")
             .arg(root.join("Cargo.toml"))
             .env("CARGO_TERM_QUIET", "true"),
     )?;
@@ -46,9 +56,9 @@ pub fn build_dos() -> anyhow::Result<PathBuf> {
         Some(given) => std::path::absolute(given)?,
         None => root.join("target"),
     };
-    let dos = target.join("release/dos");
-    ensure!(dos.is_file(), "the build left no {}", dos.display());
-    Ok(dos)
+    let program = target.join("release").join(program);
+    ensure!(program.is_file(), "the build left no {}", program.display());
+    Ok(program)
 }
 
 fn root() -> anyhow::Result<&'static Path> {

@@ -66,7 +66,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A sync failed; nobody opens the journal again before it is repaired.
-    #[error("a record in {path} could not be made durable, and counts as not written")]
+    #[error("a record in {path} did not become durable, and may be gone after a crash")]
     NotDurable {
         /// The journal.
         path: Utf8PathBuf,
@@ -148,7 +148,8 @@ impl StoreError {
                 "release the largest lease, then run this again".to_string()
             }
             Self::Poisoned { .. } | Self::NotDurable { .. } => {
-                "see that the disk is sound, then run `dos journal repair`".to_string()
+                "see that the disk is sound, run `dos journal repair`, then look with `dos lease-lane live`"
+                    .to_string()
             }
             Self::BadVariable { name } => format!("unset {name}, or set it to text in UTF-8"),
             Self::NotUtf8 { .. } => "use a folder whose path is UTF-8".to_string(),

@@ -25,8 +25,8 @@ pub const TTL_MILLIS: i64 = 300_000;
 const SURELY_FRESH_MILLIS: i64 = TTL_MILLIS - 60_000;
 /// After swapping out a stale lock: time for a slow stealer to show itself.
 const SETTLE: Duration = Duration::from_millis(100);
-const POLL_MIN_MICROS: u64 = 200;
-const POLL_MAX_MICROS: u64 = 3000;
+const POLL_MIN: Duration = Duration::from_micros(50);
+const POLL_MAX: Duration = Duration::from_millis(3);
 
 /// Takes the kernel lock on a guard file, waiting at most `wait`. It orders our own processes
 /// alone; dropping it, or dying, frees it.
@@ -36,7 +36,8 @@ pub fn kernel_lock<D: Disk, C: Clock>(
     guard: &Utf8Path,
     wait: Duration,
 ) -> Result<D::Lock, StoreError> {
-    let deadline = clock.elapsed().saturating_add(wait);
+    let started = clock.elapsed();
+    let deadline = started.saturating_add(wait);
     loop {
         match disk.try_lock(guard).map_err(StoreError::io("lock", guard))? {
             Some(lock) => return Ok(lock),
@@ -44,7 +45,7 @@ pub fn kernel_lock<D: Disk, C: Clock>(
                 let holder = "another process is writing".to_string();
                 return Err(StoreError::Busy { path: guard.to_owned(), holder });
             }
-            None => clock.sleep(uneven_pause(clock)),
+            None => clock.sleep(uneven_pause(clock, clock.elapsed().saturating_sub(started) / 4)),
         }
     }
 }
@@ -59,10 +60,12 @@ pub fn journal_guard_path(journal: &Utf8Path) -> Utf8PathBuf {
     journal.with_file_name(".lane-lease.lock.guard")
 }
 
-/// A short while that differs from one waiter to the next.
-fn uneven_pause<C: Clock>(clock: &C) -> Duration {
-    let spread = u64::from(clock.elapsed().subsec_nanos()) % (POLL_MAX_MICROS - POLL_MIN_MICROS);
-    Duration::from_micros(POLL_MIN_MICROS + spread)
+/// A short while, at most about `most`, that differs from one waiter to the next. Most writers are
+/// done in a fraction of a millisecond; who waits for longer is in less of a hurry.
+fn uneven_pause<C: Clock>(clock: &C, most: Duration) -> Duration {
+    let most = most.clamp(POLL_MIN, POLL_MAX);
+    let quarters = clock.elapsed().subsec_nanos() % 4 + 1;
+    most * quarters / 4
 }
 
 /// The lane mutex of one journal.
@@ -181,7 +184,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         if self.clock.elapsed() >= deadline {
             return Err(StoreError::Busy { path: self.visible.to_owned(), holder: self.who() });
         }
-        self.clock.sleep(uneven_pause(self.clock));
+        self.clock.sleep(uneven_pause(self.clock, POLL_MAX));
         Ok(())
     }
 

@@ -10,7 +10,8 @@ use dos_core::limits;
 use crate::disk::{Disk, DiskFile, copy_new, read_exactly, remove_if_there};
 use crate::error::StoreError;
 
-/// How much is read at once.
+/// How much is read at once: little at first, since the tail of a journal is short.
+const CHUNK_BYTES_FIRST: usize = 32 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
 /// The last line is nearly always in so many bytes.
 const LAST_LINES_BYTES: u64 = 4096;
@@ -79,7 +80,7 @@ impl<D: Disk + Clone> Log<D> {
         from: u64,
         mut each: impl FnMut(RawLine<'_>),
     ) -> Result<u64, StoreError> {
-        let mut buffer = vec![0; CHUNK_BYTES];
+        let mut buffer = vec![0; CHUNK_BYTES_FIRST];
         // `buffer[..filled]` holds the start of a line that has no newline yet.
         let (mut filled, mut offset, mut number) = (0, from, 0);
         loop {
@@ -90,6 +91,7 @@ impl<D: Disk + Clone> Log<D> {
             if count == 0 {
                 break;
             }
+            let there_is_more = count == space.len();
             let searched = filled;
             filled += count;
             let mut start = 0;
@@ -113,6 +115,8 @@ impl<D: Disk + Clone> Log<D> {
                 filled = 0;
             } else if filled == buffer.len() {
                 buffer.resize(buffer.len() * 2, 0);
+            } else if there_is_more && buffer.len() < CHUNK_BYTES {
+                buffer.resize(CHUNK_BYTES, 0);
             }
         }
         if filled > 0 {
