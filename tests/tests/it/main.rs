@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod contract;
+mod history;
 mod quirks;
 mod races;
 mod read_only;
