@@ -7,7 +7,7 @@ use dos_core::journal::{Compaction, JournalPolicy, LiveSet};
 
 use crate::archive;
 use crate::chain;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile, read_exactly};
 use crate::error::StoreError;
 use crate::log::{Log, Unsynced};
 use crate::poison;
@@ -22,15 +22,39 @@ pub struct LaneJournal<D> {
 }
 
 /// The journal as it was when it was read.
-pub struct Tip {
+pub struct Tip<D: Disk> {
     compaction: Compaction,
     /// Its length in bytes.
     end: u64,
+    /// Its last line, with its newline: what must still be there for somebody to go on.
+    last_line: Vec<u8>,
     /// What its snapshot stands for.
     reach: Reach,
+    /// It, open; `None` when it was not there.
+    file: Option<D::File>,
 }
 
-impl Tip {
+impl<D: Disk> Tip<D> {
+    fn of_none() -> Self {
+        Self {
+            compaction: Compaction::default(),
+            end: 0,
+            last_line: Vec::new(),
+            reach: Reach::default(),
+            file: None,
+        }
+    }
+
+    /// Is the last line where it was, and whole?
+    fn last_line_stands(&self) -> std::io::Result<bool> {
+        let Some((file, start)) =
+            self.file.as_ref().zip(self.end.checked_sub(self.last_line.len() as u64))
+        else {
+            return Ok(false);
+        };
+        Ok(read_exactly(file, start, self.end)? == self.last_line)
+    }
+
     /// The live set.
     pub fn live(&mut self) -> &LiveSet {
         self.compaction.live()
@@ -82,22 +106,61 @@ impl<D: Disk + Clone> LaneJournal<D> {
     }
 
     /// Reads it: the snapshot where one fits, and what came later. Locks and writes nothing.
-    pub fn read(&self) -> Result<Tip, StoreError> {
+    pub fn read(&self) -> Result<Tip<D>, StoreError> {
         poison::refuse(&self.disk, self.log.path())?;
         let Some(file) = self.log.open()? else {
-            return Ok(Tip { compaction: Compaction::default(), end: 0, reach: Reach::default() });
+            return Ok(Tip::of_none());
         };
-        let (mut compaction, reach) =
+        let (compaction, reach) =
             snapshot::load(&self.disk, self.log.path(), &file).unwrap_or_default();
-        let end = self.log.scan_file(&file, reach.offset, |line| {
+        let end = reach.offset;
+        let mut tip = Tip { compaction, end, last_line: Vec::new(), reach, file: Some(file) };
+        self.read_on(&mut tip)?;
+        Ok(tip)
+    }
+
+    /// The journal as it is now, given how it was. Under the mutex this is little to read.
+    pub fn catch_up(&self, mut tip: Tip<D>) -> Result<Tip<D>, StoreError> {
+        poison::refuse(&self.disk, self.log.path())?;
+        let failed = || StoreError::io("look at", self.log.path());
+        let now = self.disk.stat(self.log.path()).map_err(failed())?;
+        let then = tip.file.as_ref().map(DiskFile::stat).transpose().map_err(failed())?;
+        let same = match (now, then) {
+            (None, None) => return Ok(tip),
+            (Some(now), Some(then)) => now.id == then.id && now.len >= tip.end,
+            _ => false,
+        };
+        // A writer may have taken back what it could not write whole, and somebody may have read it.
+        if !same || !tip.last_line_stands().map_err(failed())? {
+            return self.read();
+        }
+        self.read_on(&mut tip)?;
+        Ok(tip)
+    }
+
+    fn read_on(&self, tip: &mut Tip<D>) -> Result<(), StoreError> {
+        let Tip { compaction, end, last_line, file: Some(file), .. } = tip else {
+            return Ok(());
+        };
+        let length = file.stat().map_err(StoreError::io("look at", self.log.path()))?.len;
+        *end = self.log.scan_file(file, *end, |line| {
             compaction.feed(line.bytes, line.complete);
+            if line.offset + line.bytes.len() as u64 + 1 >= length {
+                last_line.clear();
+                last_line.extend_from_slice(line.bytes);
+                last_line.push(b'\n');
+            }
         })?;
-        Ok(Tip { compaction, end, reach })
+        Ok(())
     }
 
     /// Appends records to the journal that was read as `tip`, and makes its snapshot anew when that
     /// lags behind. They are acknowledged only after [`LaneJournal::sync`].
-    pub fn append(&self, tip: &mut Tip, records: Vec<Record>) -> Result<Unsynced<D>, StoreError> {
+    pub fn append(
+        &self,
+        tip: &mut Tip<D>,
+        records: Vec<Record>,
+    ) -> Result<Unsynced<D>, StoreError> {
         let records = self.linked(records)?;
         let lines: String = records.iter().map(Record::line).collect();
         let unsynced = self.log.append(&lines).inspect_err(|error| {
@@ -179,7 +242,7 @@ impl<D: Disk + Clone> LaneJournal<D> {
 
     /// Is it time for a compaction of the journal that was read as `tip`? Past the limit it is tried
     /// now and then, where it would at least halve the journal.
-    pub fn wants_compaction(&self, tip: &mut Tip) -> bool {
+    pub fn wants_compaction(&self, tip: &mut Tip<D>) -> bool {
         let records = tip.records();
         let past = self.policy.max_entries.is_some_and(|most| records > most);
         past && records.is_multiple_of(COMPACTION_EVERY)

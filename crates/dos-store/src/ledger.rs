@@ -74,8 +74,10 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         wait: Duration,
         decide: impl FnOnce(&LiveSet) -> Result<(Vec<Record>, T), E>,
     ) -> Result<T, E> {
+        // Most of the reading is done before anybody has to wait for it.
+        let before = self.journal.read()?;
         let held = self.mutex().acquire(wait)?;
-        let mut tip = match self.journal.read() {
+        let mut tip = match self.journal.catch_up(before) {
             Ok(tip) => tip,
             Err(error) => {
                 held.release()?;

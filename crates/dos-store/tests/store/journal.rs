@@ -11,7 +11,7 @@ use dos_core::timestamp::Timestamp;
 use dos_store::archive::{archive_dir, segments};
 use dos_store::chain::ChainCheck;
 use dos_store::disk::RealDisk;
-use dos_store::journal::History;
+use dos_store::journal::{History, LaneJournal};
 use dos_store::poison::marker_path;
 use dos_store::snapshot::snapshot_path;
 use dos_store::{Ledger, StoreError};
@@ -200,6 +200,41 @@ proptest! {
             agrees(&stage.read(), &stage.bytes())?;
         }
     }
+
+    /// What a writer read before it had the mutex need not stand any more.
+    #[test]
+    fn invariant_2_going_on_from_an_earlier_read_equals_a_full_fold(
+        steps in prop::collection::vec((step(), 0..4_u8), 1..60),
+    ) {
+        let stage = Stage::new(PLAIN);
+        let journal = LaneJournal::new(RealDisk, &stage.journal(), PLAIN);
+        let mut old = Vec::new();
+        let mut tip = journal.read().unwrap();
+        for (step, look) in &steps {
+            step.take(&stage, &mut old);
+            if *look == 0 {
+                tip = journal.catch_up(tip).unwrap();
+                agrees(tip.live(), &stage.bytes())?;
+            }
+        }
+    }
+}
+
+/// A write that was cut off at the end of a line, read by somebody, and taken back.
+#[test]
+fn a_line_that_was_taken_back_is_forgotten() {
+    let stage = Stage::new(PLAIN);
+    stage.write("ACQUIRE", 1).unwrap();
+    let whole = stage.bytes();
+    append(&stage.journal(), record("ACQUIRE", 2, 2).line().as_bytes());
+    let journal = LaneJournal::new(RealDisk, &stage.journal(), PLAIN);
+    let tip = journal.read().unwrap();
+    fs::write(stage.journal(), &whole).unwrap();
+    let other = [record("ACQUIRE", 3, 2), record("ACQUIRE", 4, 3)];
+    append(&stage.journal(), other.map(|record| record.line()).concat().as_bytes());
+    let mut now = journal.catch_up(tip).unwrap();
+    assert_eq!(*now.live(), replay(&stage.bytes()));
+    assert_eq!(now.live().len(), 3);
 }
 
 /// A snapshot that is used spares the reader what it stands for.
