@@ -195,15 +195,15 @@ impl<D: Disk + Clone> LaneJournal<D> {
         }
     }
 
-    /// Puts what stands for the journal in its place. Refuses when that would not hold the very
-    /// same leases. `*replacing` is set before the first step that changes the journal.
+    /// Puts what stands for the journal, read as `tip`, in its place. Refuses when that would not
+    /// hold the very same leases. `*replacing` is set before the first step that changes the journal.
     pub fn compact(
         &self,
+        mut tip: Tip<D>,
         history: History,
         replacing: &mut bool,
         may_write: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<Compacted, StoreError> {
-        let mut tip = self.read()?;
         let entries_before = tip.records();
         if entries_before == 0 {
             let (entries_after, bytes_reclaimed) = (0, 0);

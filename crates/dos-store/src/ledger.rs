@@ -129,9 +129,12 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
 
     /// Puts one CHECKPOINT, and a record for each corrupt line, in place of the whole journal.
     pub fn compact(&self, wait: Duration, history: History) -> Result<Compacted, StoreError> {
+        let before = self.journal.read()?;
         let held = self.mutex().acquire(wait)?;
         let mut replacing = false;
-        let compacted = self.journal.compact(history, &mut replacing, || self.may_write(&held));
+        let compacted = self.journal.catch_up(before).and_then(|tip| {
+            self.journal.compact(tip, history, &mut replacing, || self.may_write(&held))
+        });
         if compacted.is_err() && replacing {
             // The new name may not be durable: the next writer finds our lock file left over, and
             // makes it so.
