@@ -69,6 +69,10 @@ docs = ["docs/**"]
 lib = ["lib/**"]
 contracts = ["api/schema/**", "web/schema/**"]
 release = ["**/*"]
+
+# The audit reads the whole history in one file.
+[retention]
+journal_max_entries = "none"
 "#;
 
 /// Writes the files and makes the first commit. The folder is empty.
