@@ -118,8 +118,13 @@ pub(crate) fn store<D: Disk>(
     let draft = Utf8PathBuf::from(format!("{path}.tmp"));
     // Only a writer that died under the mutex can have left one.
     remove_if_there(disk, &draft)?;
-    disk.create_new(&draft, content.as_bytes())?;
-    disk.rename(&draft, &path)
+    let placed =
+        disk.create_new(&draft, content.as_bytes()).and_then(|_| disk.rename(&draft, &path));
+    if placed.is_err() {
+        // A full disk needs the room for other things.
+        let _ = disk.remove(&draft);
+    }
+    placed
 }
 
 /// Removes the snapshot. The caller holds the lane mutex.
