@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use camino::Utf8Path;
 use fd_lock::RwLock;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::process::{Resource, getrlimit};
 
 /// How much is copied at once.
 const COPY_BYTES: usize = 256 * 1024;
@@ -126,6 +127,7 @@ impl Disk for RealDisk {
     }
 
     fn create_new(&self, path: &Utf8Path, content: &[u8]) -> io::Result<File> {
+        within_size_limit(content.len() as u64)?;
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create_new(true).mode(0o644).open(path)?;
         file.write_all(content)?;
@@ -206,6 +208,14 @@ impl Disk for RealDisk {
     }
 }
 
+/// A write beyond this process's limit on file sizes would end the process (SIGXFSZ), lock in hand.
+fn within_size_limit(len: u64) -> io::Result<()> {
+    match getrlimit(Resource::Fsize).current {
+        Some(most) if len > most => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn network_name(dir: &Utf8Path) -> io::Result<Option<&'static str>> {
     let kind = rustix::fs::statfs(dir.as_std_path())?.f_type;
@@ -241,6 +251,7 @@ impl DiskFile for File {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        within_size_limit(self.metadata()?.len().saturating_add(bytes.len() as u64))?;
         loop {
             match self.write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
