@@ -23,6 +23,11 @@ use crate::lock_body;
 pub const TTL_MILLIS: i64 = 300_000;
 /// Before a lock is this old, no clock of this machine can have judged it stale.
 const SURELY_FRESH_MILLIS: i64 = TTL_MILLIS - 60_000;
+/// After this long a lock file without any text counts as stale, in milliseconds. It is what a
+/// power cut leaves of one of ours, whose name survived and whose text did not; the original writes
+/// its text in the next step after creating the file, and so has its lock for longer than that
+/// only when it is stopped between the two.
+const EMPTY_TTL_MILLIS: i64 = 5_000;
 /// After swapping out a stale lock: time for a slow stealer to show itself.
 const SETTLE: Duration = Duration::from_millis(100);
 const POLL_MIN: Duration = Duration::from_micros(50);
@@ -283,7 +288,8 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         let written = i64::try_from(stat.modified.as_millis()).unwrap_or(i64::MAX);
         let stated = age.filter(|age| *age >= 0);
         let age = stated.unwrap_or_else(|| now.millis().saturating_sub(written));
-        let stale = age >= TTL_MILLIS;
+        let empty = content.iter().all(|byte| *byte == 0);
+        let stale = age >= if empty { EMPTY_TTL_MILLIS } else { TTL_MILLIS };
         Ok(Visible::Foreign { stale, stat, content })
     }
 

@@ -109,7 +109,7 @@ fn a_stale_lock_of_the_original_is_taken_over() {
 
 #[test]
 fn a_lock_that_does_not_say_since_when_goes_by_its_file_time() {
-    for body in ["", "garbage", "owner: x\nacquired_at: yesterday\n", "\u{feff}owner"] {
+    for body in ["garbage", "owner: x\nacquired_at: yesterday\n", "\u{feff}owner"] {
         let scene = Scene::new();
         scene.write(body);
         let file = std::fs::File::options().write(true).open(&scene.visible).unwrap();
@@ -118,6 +118,23 @@ fn a_lock_that_does_not_say_since_when_goes_by_its_file_time() {
         file.set_modified(noon - Duration::from_secs(10)).unwrap();
         assert!(matches!(scene.acquire(), Err(StoreError::Busy { .. })), "{body:?}");
         file.set_modified(noon - Duration::from_secs(301)).unwrap();
+        scene.acquire().unwrap().release().unwrap();
+        scene.assert_clean();
+    }
+}
+
+#[test]
+fn a_lock_file_that_a_power_cut_left_without_its_text_wedges_nobody() {
+    for body in ["", "\0\0\0\0"] {
+        let scene = Scene::new();
+        scene.write(body);
+        let file = std::fs::File::options().write(true).open(&scene.visible).unwrap();
+        let noon =
+            std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(crate::NOON).unwrap());
+        // The original may be about to write its text.
+        file.set_modified(noon - Duration::from_secs(3)).unwrap();
+        assert!(matches!(scene.acquire(), Err(StoreError::Busy { .. })), "{body:?}");
+        file.set_modified(noon - Duration::from_secs(6)).unwrap();
         scene.acquire().unwrap().release().unwrap();
         scene.assert_clean();
     }
