@@ -132,3 +132,21 @@ fn a_wait_without_end_is_no_overflow() {
         ledger(&folder).transact(Duration::MAX, |_| Ok((vec![], ())));
     done.unwrap();
 }
+
+#[test]
+fn a_writer_that_slept_before_its_write_writes_nothing() {
+    for (slept, writes) in [(149, true), (151, false)] {
+        let folder = Folder::new();
+        let ledger = ledger(&folder);
+        let result: Result<(), StoreError> = ledger.transact(WAIT, |live| {
+            ledger.clock().advance(Duration::from_secs(slept));
+            Ok((vec![record("ACQUIRE", "lane", live.next_seq())], ()))
+        });
+        assert_eq!(result.is_ok(), writes, "{slept} s: {result:?}");
+        assert!(writes || matches!(result, Err(StoreError::LockLost { .. })), "{result:?}");
+        assert_eq!(ledger.read().unwrap().len(), usize::from(writes));
+        // What it left is known to be dead, whatever its age.
+        let next: Result<(), StoreError> = ledger.transact(WAIT, |_| Ok((vec![], ())));
+        next.unwrap();
+    }
+}
