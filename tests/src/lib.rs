@@ -1,6 +1,7 @@
 //! The harness of the end-to-end tests: a temporary workspace, and the binary under test in it.
 //!
 //! Start with [`TestEnv`]; what a command answered is an [`Output`], what still runs a [`Running`].
+//! [`raw::Raw`] reads a journal without the product's code; [`storm`] kills writers by the thousand.
 //! Nothing of the surrounding environment reaches the binary but `PATH`.
 
 #![expect(
@@ -9,7 +10,9 @@
 )]
 
 mod output;
+pub mod raw;
 mod running;
+pub mod storm;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -25,7 +28,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use output::Output;
-pub use running::Running;
+pub use running::{Running, Signals};
 
 /// A workspace of its own, a home and a place for temporary files, all gone when it is dropped.
 pub struct TestEnv {

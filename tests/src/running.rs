@@ -1,6 +1,7 @@
 //! A command that still runs.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -126,4 +127,38 @@ fn watched<T>(pid: u32, wait: impl FnOnce() -> T) -> T {
         drop(done);
         answer
     })
+}
+
+/// A shell that sends signals: starting a program for each would take longer than what is stopped.
+pub struct Signals(Child);
+
+impl Signals {
+    /// Starts the shell.
+    #[expect(clippy::new_without_default, reason = "it starts a process")]
+    pub fn new() -> Self {
+        let mut shell = Command::new("sh");
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(shell.spawn().expect("a shell"))
+    }
+
+    /// Stops a process; false when it ended first.
+    pub fn stop(&mut self, pid: u32) -> bool {
+        let stdin = self.0.stdin.as_mut().expect("the shell's stdin");
+        writeln!(stdin, "kill -STOP {pid}").expect("a shell that listens");
+        loop {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            match stat.rsplit(") ").next().and_then(|rest| rest.chars().next()) {
+                Some('T') => return true,
+                None | Some('Z' | 'X') => return false,
+                _ => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use dos_tests::storm::Random;
 use dos_tests::{Running, TestEnv, poll_until, stopwatch};
 
 use super::sound_at_every_prefix;
@@ -12,19 +13,6 @@ use crate::{configured, empty, live_lanes};
 
 const THREE_LANES: &str = "[lanes]\nconcurrent=[\"x\",\"y\",\"z\"]\nautopick=[\"x\",\"y\",\"z\"]\n\
     [lanes.trees]\nx=[\"x/**\"]\ny=[\"y/**\"]\nz=[\"z/**\"]\n";
-
-/// A small generator of random numbers: what a seed gives is what it always gives.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (bits ^ (bits >> 31)) % end
-    }
-}
 
 /// What one worker of a storm saw.
 #[derive(Default)]
