@@ -1,4 +1,4 @@
-//! The habits of the project as commands: `cargo xtask check|bench|oracle`.
+//! The habits of the project as commands: `cargo xtask check|bench|kill|oracle|together`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -7,8 +7,10 @@
 
 mod bench;
 mod check;
+mod kill;
 mod oracle;
 mod original;
+mod together;
 
 use std::process::ExitCode;
 
@@ -19,9 +21,14 @@ const USAGE: &str = "usage: cargo xtask <command>
                               shows for each step that it fails when it must
   bench [--only replay|acquire|memory]
                               measure against the original and physical limits
+  kill [--kills N] [--writers N] [--seed S] [--compacting]
+                              kill writers by the thousand, look for what they acknowledged
   oracle [--cases N] [--seed S] [--only CASE] [--keep] [--keep-going]
                               compare with the original on random input; --keep leaves the
                               files, --keep-going does not stop at the first difference
+  together [--ops N] [--seed S]
+                              one workspace, written by the original and by us, in turn and
+                              at once: both agree on who is live
 ";
 
 fn main() -> ExitCode {
@@ -31,7 +38,9 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "check" => check::run(&rest),
         "bench" => bench::run(&rest),
+        "kill" => kill::run(&rest),
         "oracle" => oracle::run(&rest),
+        "together" => together::run(&rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -6,10 +6,10 @@
 mod journals;
 mod lanes;
 mod requests;
-mod rng;
+pub mod rng;
 mod scripts;
 mod tally;
-mod world;
+pub mod world;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;

@@ -51,6 +51,7 @@ impl World {
         let venv = original::install()?;
         let dos = original::build_dos()?;
         let script = scratch.join("driver.py");
+        std::fs::create_dir_all(scratch)?;
         std::fs::write(&script, DRIVER)?;
         let home = scratch.join("home");
         std::fs::create_dir_all(&home)?;

@@ -1,0 +1,25 @@
+//! `cargo xtask kill`: writers of our release build, killed by the thousand, and what they leave.
+//!
+//! The storm itself is in the tests' package, of which CI runs a few hundred kills.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+use crate::original;
+
+/// Runs the command; the arguments are the storm's.
+pub fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let dos = original::build_dos()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the manifest of xtask lies in no workspace")?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut storm = Command::new(cargo);
+    storm.args(["run", "--quiet", "-p", "dos-tests", "--bin", "storm", "--manifest-path"]);
+    storm.arg(root.join("Cargo.toml")).arg("--").arg(dos).args(arguments);
+    let status = storm.status().with_context(|| format!("failed to run {storm:?}"))?;
+    ensure!(status.success(), "the storm ended with {status}");
+    Ok(())
+}
