@@ -4,8 +4,11 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::disk::{Disk, copy_new};
+use crate::disk::{Disk, copy_new, folder_of, remove_if_there};
 use crate::error::StoreError;
+
+/// A segment that is being copied.
+const UNFINISHED: &str = "unfinished.tmp";
 
 /// The folder with the archive of a journal.
 pub fn archive_dir(journal: &Utf8Path) -> Utf8PathBuf {
@@ -25,47 +28,63 @@ pub fn segments<D: Disk>(disk: &D, journal: &Utf8Path) -> Result<Vec<Utf8PathBuf
     Ok(names.into_iter().map(|name| dir.join(name)).collect())
 }
 
+/// Takes out of the archive what is the journal itself: a compaction that died between its two steps
+/// left it there, and unfinished copies. The caller holds the lane mutex.
+pub(crate) fn sweep<D: Disk>(disk: &D, journal: &Utf8Path) -> Result<(), StoreError> {
+    let dir = archive_dir(journal);
+    let ours = disk.stat(journal).map_err(StoreError::io("look at", journal))?;
+    // It is the newest by its name.
+    if let Some(segment) = segments(disk, journal)?.pop() {
+        let newest = disk.stat(&segment).map_err(StoreError::io("look at", &segment))?;
+        if newest.map(|stat| stat.id) == ours.map(|stat| stat.id) {
+            disk.remove(&segment).map_err(StoreError::io("remove", &segment))?;
+        }
+    }
+    let unfinished = dir.join(UNFINISHED);
+    remove_if_there(disk, &unfinished).map_err(StoreError::io("remove", &unfinished))
+}
+
 /// Gives the whole journal, which reaches up to `last_seq`, a second and durable name in the
-/// archive. The caller holds the lane mutex and replaces the journal next.
+/// archive. The caller holds the lane mutex and replaces the journal next. Where a file cannot have
+/// two names it is copied, if it `may_copy`: that takes its time.
 pub(crate) fn keep<D: Disk>(
     disk: &D,
     journal: &Utf8Path,
     last_seq: u64,
+    may_copy: bool,
 ) -> Result<Utf8PathBuf, StoreError> {
     let dir = archive_dir(journal);
     let failed = || StoreError::io("archive", journal);
     disk.create_dir(&dir).map_err(StoreError::io("create", &dir))?;
-    disk.sync_dir(journal.parent().unwrap_or(Utf8Path::new("."))).map_err(failed())?;
-    let ours = disk.stat(journal).map_err(failed())?.map(|stat| stat.id);
+    disk.sync_dir(folder_of(journal)).map_err(failed())?;
+    sweep(disk, journal)?;
     let mut taken = 0;
-    for segment in segments(disk, journal)? {
-        // A compaction that died between the two steps left the journal in the archive.
-        let same = disk.stat(&segment).map_err(failed())?.map(|stat| stat.id) == ours;
-        if same {
-            disk.remove(&segment).map_err(StoreError::io("remove", &segment))?;
-        } else if segment.file_name().is_some_and(|name| name.starts_with(&number(last_seq))) {
-            taken += 1;
+    let segment = loop {
+        // So many digits that names sort as numbers do.
+        let segment = dir.join(format!("{last_seq:020}.{taken:06}.jsonl"));
+        match disk.link(journal, &segment) {
+            Ok(()) => break segment,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken += 1,
+            Err(error) if may_copy && has_one_name_only(&error) => {
+                let unfinished = dir.join(UNFINISHED);
+                let file = disk.open_read(journal).map_err(failed())?;
+                copy_new(disk, &file, &unfinished).map_err(failed())?;
+                disk.rename_new(&unfinished, &segment).map_err(failed())?;
+                break segment;
+            }
+            Err(error) => return Err(failed()(error)),
         }
-    }
-    let segment = dir.join(format!("{}.{taken}.jsonl", number(last_seq)));
-    match disk.link(journal, &segment) {
-        // A file system without second names.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
-            ) =>
-        {
-            let file = disk.open_read(journal).map_err(failed())?;
-            copy_new(disk, &file, &segment).map_err(failed())?;
-        }
-        other => other.map_err(failed())?,
-    }
+    };
     disk.sync_dir(&dir).map_err(StoreError::io("make durable", &dir))?;
     Ok(segment)
 }
 
-/// As many digits as the largest number has, so that names sort as numbers do.
-fn number(seq: u64) -> String {
-    format!("{seq:020}")
+/// A file system without second names, or a folder on another one.
+fn has_one_name_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::Unsupported
+            | io::ErrorKind::CrossesDevices
+    )
 }

@@ -65,6 +65,8 @@ pub trait Disk {
     /// Takes the kernel lock of a file, which is created when it is not there; `None` when
     /// another process has it. The file must never be removed or renamed.
     fn try_lock(&self, path: &Utf8Path) -> io::Result<Option<Self::Lock>>;
+    /// What is the same until the machine starts anew, and never again; empty when it cannot be told.
+    fn boot(&self) -> String;
     /// The name of the network file system that a folder is on; `None` for a local one.
     fn network_file_system(&self, dir: &Utf8Path) -> io::Result<Option<&'static str>>;
 }
@@ -203,6 +205,11 @@ impl Disk for RealDisk {
         Ok((current == Some(ours)).then_some(KernelLock(lock)))
     }
 
+    fn boot(&self) -> String {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        boot.trim().to_string()
+    }
+
     fn network_file_system(&self, dir: &Utf8Path) -> io::Result<Option<&'static str>> {
         network_name(dir)
     }
@@ -286,6 +293,14 @@ fn stat_of(metadata: &fs::Metadata) -> Stat {
         len: metadata.len(),
         modified: modified.unwrap_or_default(),
         is_dir: metadata.is_dir(),
+    }
+}
+
+/// The folder that a file is in.
+pub fn folder_of(file: &Utf8Path) -> &Utf8Path {
+    match file.parent() {
+        Some(folder) if !folder.as_str().is_empty() => folder,
+        _ => Utf8Path::new("."),
     }
 }
 

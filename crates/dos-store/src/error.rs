@@ -66,12 +66,31 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A sync failed; nobody opens the journal again before it is repaired.
-    #[error("a record in {path} did not become durable, and may be gone after a crash")]
+    #[error(
+        "a record in {path} did not become durable, and may be gone after a crash{unmarked}",
+        unmarked = if *marked { "" } else { "; nor could the journal be marked as such" }
+    )]
     NotDurable {
         /// The journal.
         path: Utf8PathBuf,
         /// Why.
         source: io::Error,
+        /// Is there a marker, so that nobody goes on?
+        marked: bool,
+    },
+    /// The name of a new file did not become durable.
+    #[error("the name of the new file {path} did not become durable")]
+    NameNotDurable {
+        /// The log.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another program wrote while the journal was about to be replaced; nothing was changed.
+    #[error("{path} was changed by another program meanwhile; nothing was changed here")]
+    Changed {
+        /// The journal.
+        path: Utf8PathBuf,
     },
     /// A write was not made durable, once: what is there may not be on the disk.
     #[error("a write to {path} did not reach the disk, so that what it holds cannot be trusted")]
@@ -147,17 +166,24 @@ impl StoreError {
             Self::CannotCompact { .. } => {
                 "release the largest lease, then run this again".to_string()
             }
-            Self::Poisoned { .. } | Self::NotDurable { .. } => {
+            Self::NotDurable { marked: false, .. } => {
+                "see that the disk is sound, then run `dos journal repair --force` before anything else"
+                    .to_string()
+            }
+            Self::Poisoned { .. }
+            | Self::NotDurable { .. }
+            | Self::NameNotDurable { .. }
+            | Self::TornWrite { .. } => {
                 "see that the disk is sound, run `dos journal repair`, then look with `dos lease-lane live`"
                     .to_string()
             }
             Self::BadVariable { name } => format!("unset {name}, or set it to text in UTF-8"),
             Self::NotUtf8 { .. } => "use a folder whose path is UTF-8".to_string(),
-            Self::ShortWrite { .. } | Self::TornWrite { .. } => {
+            Self::ShortWrite { .. } => {
                 "free some space, then see `dos journal verify`".to_string()
             }
             Self::TooLong { .. } => "use fewer or shorter patterns".to_string(),
-            Self::Busy { .. } | Self::LockLost { .. } => {
+            Self::Busy { .. } | Self::LockLost { .. } | Self::Changed { .. } => {
                 "run this again; `dos doctor` shows a lock that is stuck".to_string()
             }
             Self::NetworkFileSystem { .. } => {

@@ -7,7 +7,7 @@ use dos_core::journal::{Compaction, JournalPolicy, LiveSet};
 
 use crate::archive;
 use crate::chain;
-use crate::disk::{Disk, DiskFile, read_exactly};
+use crate::disk::{Disk, DiskFile, Stat, read_exactly};
 use crate::error::StoreError;
 use crate::log::{Log, Unsynced};
 use crate::poison;
@@ -26,8 +26,8 @@ pub struct Tip<D: Disk> {
     compaction: Compaction,
     /// Its length in bytes.
     end: u64,
-    /// Its last line, with its newline: what must still be there for somebody to go on.
-    last_line: Vec<u8>,
+    /// Its last bytes: what must still be there for somebody to go on.
+    last: Vec<u8>,
     /// What its snapshot stands for.
     reach: Reach,
     /// It, open; `None` when it was not there.
@@ -39,20 +39,28 @@ impl<D: Disk> Tip<D> {
         Self {
             compaction: Compaction::default(),
             end: 0,
-            last_line: Vec::new(),
+            last: Vec::new(),
             reach: Reach::default(),
             file: None,
         }
     }
 
-    /// Is the last line where it was, and whole?
-    fn last_line_stands(&self) -> std::io::Result<bool> {
-        let Some((file, start)) =
-            self.file.as_ref().zip(self.end.checked_sub(self.last_line.len() as u64))
-        else {
+    /// Are its last bytes where they were? A line without its newline is not one to go on from.
+    fn stands(&self) -> std::io::Result<bool> {
+        let start = self.end.checked_sub(self.last.len() as u64);
+        let Some((file, start)) = self.file.as_ref().zip(start) else {
             return Ok(false);
         };
-        Ok(read_exactly(file, start, self.end)? == self.last_line)
+        Ok(read_exactly(file, start, self.end)? == self.last)
+    }
+
+    /// Is the open file `now` the journal as it was, with so many bytes after it?
+    fn is_followed_by(&self, now: Stat, bytes: u64) -> std::io::Result<bool> {
+        let same = match &self.file {
+            Some(file) => file.stat()?.id == now.id,
+            None => true,
+        };
+        Ok(same && now.len == self.end + bytes)
     }
 
     /// The live set.
@@ -88,7 +96,10 @@ pub struct Compacted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum History {
     /// It moves to the archive.
-    Archive,
+    Archive {
+        /// May it be copied, however long that takes, where a file cannot have two names?
+        may_copy: bool,
+    },
     /// It is dropped.
     Discard,
 }
@@ -111,10 +122,9 @@ impl<D: Disk + Clone> LaneJournal<D> {
         let Some(file) = self.log.open()? else {
             return Ok(Tip::of_none());
         };
-        let (compaction, reach) =
+        let (compaction, reach, last) =
             snapshot::load(&self.disk, self.log.path(), &file).unwrap_or_default();
-        let end = reach.offset;
-        let mut tip = Tip { compaction, end, last_line: Vec::new(), reach, file: Some(file) };
+        let mut tip = Tip { compaction, end: reach.offset, last, reach, file: Some(file) };
         self.read_on(&mut tip)?;
         Ok(tip)
     }
@@ -131,7 +141,7 @@ impl<D: Disk + Clone> LaneJournal<D> {
             _ => false,
         };
         // A writer may have taken back what it could not write whole, and somebody may have read it.
-        if !same || !tip.last_line_stands().map_err(failed())? {
+        if !same || !tip.stands().map_err(failed())? {
             return self.read();
         }
         self.read_on(&mut tip)?;
@@ -139,16 +149,16 @@ impl<D: Disk + Clone> LaneJournal<D> {
     }
 
     fn read_on(&self, tip: &mut Tip<D>) -> Result<(), StoreError> {
-        let Tip { compaction, end, last_line, file: Some(file), .. } = tip else {
+        let Tip { compaction, end, last, file: Some(file), .. } = tip else {
             return Ok(());
         };
         let length = file.stat().map_err(StoreError::io("look at", self.log.path()))?.len;
         *end = self.log.scan_file(file, *end, |line| {
             compaction.feed(line.bytes, line.complete);
             if line.offset + line.bytes.len() as u64 + 1 >= length {
-                last_line.clear();
-                last_line.extend_from_slice(line.bytes);
-                last_line.push(b'\n');
+                last.clear();
+                last.extend_from_slice(line.bytes);
+                last.push(b'\n');
             }
         })?;
         Ok(())
@@ -161,20 +171,23 @@ impl<D: Disk + Clone> LaneJournal<D> {
         tip: &mut Tip<D>,
         records: Vec<Record>,
     ) -> Result<Unsynced<D>, StoreError> {
+        if tip.reach.is_none() && tip.file.is_some() {
+            // Whoever put this file in place may not have made its name durable. A snapshot of it
+            // says that somebody has.
+            self.marked_if_lost(self.log.sync_folder())?;
+        }
         let records = self.linked(records)?;
         let lines: String = records.iter().map(Record::line).collect();
-        let unsynced = self.log.append(&lines).inspect_err(|error| {
-            if let StoreError::TornWrite { source, .. } = error {
-                let _ = poison::mark(&self.disk, self.log.path(), source);
-            }
-        })?;
+        let unsynced = self.marked_if_lost(self.log.append(&lines))?;
         for record in &records {
             tip.compaction.feed(record.line().trim_end_matches('\n').as_bytes(), true);
         }
-        // Bytes that nobody folded here are another program's: somebody else's turn.
-        let nothing_between = unsynced.end() == tip.end + lines.len() as u64;
-        tip.end = unsynced.end();
-        if nothing_between && tip.reach.is_outgrown(tip.end) {
+        let grown = lines.len() as u64;
+        let now = unsynced.file().stat().map_err(StoreError::io("look at", self.log.path()))?;
+        // Else another program has written as well: a snapshot would leave that out.
+        let is_all = tip.is_followed_by(now, grown).unwrap_or(false);
+        tip.end += grown;
+        if is_all && tip.reach.is_outgrown(tip.end) {
             let (path, file) = (self.log.path(), unsynced.file());
             let _ = snapshot::store(&self.disk, path, file, tip.end, &mut tip.compaction);
         }
@@ -183,29 +196,40 @@ impl<D: Disk + Clone> LaneJournal<D> {
 
     /// Makes appended records survive a crash. When that fails, the journal is marked and nobody
     /// opens it again before [`LaneJournal::repair`].
-    pub fn sync(&self, unsynced: &Unsynced<D>) -> Result<(), StoreError> {
+    pub fn sync(&self, unsynced: Unsynced<D>) -> Result<(), StoreError> {
         let path = self.log.path();
         match unsynced.sync() {
             // Somebody else's sync may have failed, and the kernel may have told them alone.
             Ok(()) => poison::refuse(&self.disk, path),
             Err(source) => {
-                poison::mark(&self.disk, path, &source)?;
-                Err(StoreError::NotDurable { path: path.to_owned(), source })
+                let marked = poison::mark(&self.disk, path, &source).is_ok();
+                Err(StoreError::NotDurable { path: path.to_owned(), source, marked })
             }
         }
     }
 
+    /// Marks the journal when what failed cannot be tried again.
+    fn marked_if_lost<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        done.inspect_err(|error| {
+            if let StoreError::TornWrite { source, .. }
+            | StoreError::NameNotDurable { source, .. } = error
+            {
+                let _ = poison::mark(&self.disk, self.log.path(), source);
+            }
+        })
+    }
+
     /// Puts what stands for the journal, read as `tip`, in its place. Refuses when that would not
-    /// hold the very same leases. `*replacing` is set before the first step that changes the journal.
+    /// hold the very same leases. `may_write` is asked right before the old file goes.
     pub fn compact(
         &self,
         mut tip: Tip<D>,
         history: History,
-        replacing: &mut bool,
         may_write: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<Compacted, StoreError> {
+        let path = self.log.path();
         let entries_before = tip.records();
-        if entries_before == 0 {
+        let Some(old) = tip.file.take().filter(|_| entries_before > 0) else {
             let (entries_after, bytes_reclaimed) = (0, 0);
             return Ok(Compacted {
                 entries_before,
@@ -213,25 +237,29 @@ impl<D: Disk + Clone> LaneJournal<D> {
                 bytes_reclaimed,
                 archived: None,
             });
-        }
+        };
         let records = self.linked(tip.compaction.standing_for())?;
         let content: String = records.iter().map(Record::line).collect();
         let after = Compaction::resume(content.as_bytes(), 0, 0).into_live();
         let before = tip.live();
         if *before != after || after.next_seq() < before.next_seq() {
-            return Err(StoreError::CannotCompact { path: self.log.path().to_owned() });
+            return Err(StoreError::CannotCompact { path: path.to_owned() });
         }
         let last_seq = before.last_seq();
-        may_write()?;
-        let path = self.log.path();
         let archived = match history {
-            History::Archive => Some(archive::keep(&self.disk, path, last_seq)?),
+            History::Archive { may_copy } => {
+                Some(archive::keep(&self.disk, path, last_seq, may_copy)?)
+            }
             History::Discard => None,
         };
-        *replacing = true;
-        self.log.replace(&content)?;
+        let replaced = self.log.replace(&content, || {
+            may_write()?;
+            self.is_still(&old, tip.end)
+        });
+        self.marked_if_lost(replaced)?;
         // It stood for the old file; nobody would take it for the new one.
         let _ = snapshot::remove(&self.disk, path);
+        self.carry_over(&old, tip.end)?;
         Ok(Compacted {
             entries_before,
             entries_after: records.len() as u64,
@@ -240,23 +268,56 @@ impl<D: Disk + Clone> LaneJournal<D> {
         })
     }
 
-    /// Is it time for a compaction of the journal that was read as `tip`? Past the limit it is tried
-    /// now and then, where it would at least halve the journal.
-    pub fn wants_compaction(&self, tip: &mut Tip<D>) -> bool {
+    /// Is the journal the file that was read, and no longer than it was? The original appends some
+    /// of its records without any lock.
+    fn is_still(&self, old: &D::File, end: u64) -> Result<(), StoreError> {
+        let failed = || StoreError::io("look at", self.log.path());
+        let now = self.disk.stat(self.log.path()).map_err(failed())?;
+        let then = old.stat().map_err(failed())?;
+        match now.is_some_and(|now| now.id == then.id && now.len == end) {
+            true => Ok(()),
+            false => Err(StoreError::Changed { path: self.log.path().to_owned() }),
+        }
+    }
+
+    /// What another program wrote to the old file after the last look at it.
+    fn carry_over(&self, old: &D::File, end: u64) -> Result<(), StoreError> {
+        let failed = || StoreError::io("read the end of", self.log.path());
+        let length = old.stat().map_err(failed())?.len;
+        if length <= end {
+            return Ok(());
+        }
+        let late = read_exactly(old, end, length).map_err(failed())?;
+        let late = String::from_utf8_lossy(&late);
+        self.sync(self.marked_if_lost(self.log.append(&late))?)
+    }
+
+    /// Is it time for a compaction of the journal that was read as `tip` and got `added` records
+    /// since? Past the limit it is tried now and then, where it would at least halve the journal.
+    pub fn wants_compaction(&self, tip: &mut Tip<D>, added: u64) -> bool {
         let records = tip.records();
+        let turns = |records: u64| records / COMPACTION_EVERY;
         let past = self.policy.max_entries.is_some_and(|most| records > most);
-        past && records.is_multiple_of(COMPACTION_EVERY)
+        past && turns(records) > turns(records.saturating_sub(added))
             && tip.compaction.standing_for().len() as u64 * 2 <= records
     }
 
-    /// Copies a marked journal to a new file, syncs and compares it, and takes the marker away.
-    /// Returns its length in bytes, or `None` when it was not marked.
-    pub fn repair(&self) -> Result<Option<u64>, StoreError> {
+    /// Copies the journal to a new file, syncs and compares it, and takes the marker away. Returns
+    /// its length in bytes, or `None` when it is not marked and nobody insists with `force`.
+    pub fn repair(
+        &self,
+        force: bool,
+        may_write: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<Option<u64>, StoreError> {
         let path = self.log.path();
-        if poison::refuse(&self.disk, path).is_ok() {
-            return Ok(None);
+        match poison::refuse(&self.disk, path) {
+            Ok(()) if !force => return Ok(None),
+            Ok(()) | Err(StoreError::Poisoned { .. }) => {}
+            Err(error) => return Err(error),
         }
-        let bytes = self.log.renew()?;
+        // It gets another identity, by which nobody would find it there.
+        archive::sweep(&self.disk, path)?;
+        let bytes = self.log.renew(may_write)?;
         snapshot::remove(&self.disk, path)
             .map_err(StoreError::io("remove the snapshot of", path))?;
         poison::unmark(&self.disk, path)?;

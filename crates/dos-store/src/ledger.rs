@@ -84,9 +84,11 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
                 return Err(error.into());
             }
         };
+        let mut added = 0;
         let written = match decide(tip.live()) {
             Ok((records, outcome)) if records.is_empty() => Ok((None, outcome)),
             Ok((records, outcome)) => {
+                added = records.len() as u64;
                 let appended =
                     self.may_write(&held).and_then(|()| self.journal.append(&mut tip, records));
                 appended.map(|unsynced| (Some(unsynced), outcome)).map_err(E::from)
@@ -99,10 +101,10 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         match unsynced {
             None => released?,
             Some(unsynced) => {
-                self.journal.sync(&unsynced)?;
-                if self.journal.wants_compaction(&mut tip) {
-                    // The outcome stands without it, and the next writer tries again.
-                    let _ = self.compact(Duration::ZERO, History::Archive);
+                self.journal.sync(unsynced)?;
+                if self.journal.wants_compaction(&mut tip, added) {
+                    // The outcome stands without it, and a later writer tries again.
+                    let _ = self.compact(Duration::ZERO, History::Archive { may_copy: false });
                 }
             }
         }
@@ -111,19 +113,9 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
 
     /// To be asked right before writing.
     fn may_write(&self, held: &Held<'_, D, C>) -> Result<(), StoreError> {
-        self.make_names_durable(held)?;
         match held.is_ours()? {
             true => Ok(()),
             false => Err(StoreError::LockLost { path: self.lock.clone() }),
-        }
-    }
-
-    /// A writer that died may have left the journal under a name that a power cut would take back.
-    fn make_names_durable(&self, held: &Held<'_, D, C>) -> Result<(), StoreError> {
-        let folder = self.log().path().parent().unwrap_or(Utf8Path::new("."));
-        match held.recovered() {
-            true => self.disk.sync_dir(folder).map_err(StoreError::io("make durable", folder)),
-            false => Ok(()),
         }
     }
 
@@ -131,28 +123,23 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
     pub fn compact(&self, wait: Duration, history: History) -> Result<Compacted, StoreError> {
         let before = self.journal.read()?;
         let held = self.mutex().acquire(wait)?;
-        let mut replacing = false;
-        let compacted = self.journal.catch_up(before).and_then(|tip| {
-            self.journal.compact(tip, history, &mut replacing, || self.may_write(&held))
-        });
-        if compacted.is_err() && replacing {
-            // The new name may not be durable: the next writer finds our lock file left over, and
-            // makes it so.
-            return compacted;
-        }
-        held.release()?;
-        compacted
+        let compacted = self
+            .journal
+            .catch_up(before)
+            .and_then(|tip| self.journal.compact(tip, history, || self.may_write(&held)));
+        let released = held.release();
+        let compacted = compacted?;
+        released.map(|()| compacted)
     }
 
     /// Makes a journal whose sync failed usable again. Returns how long it is, in bytes; `None` when
-    /// there is nothing to repair.
-    pub fn repair(&self, wait: Duration) -> Result<Option<u64>, StoreError> {
+    /// it is not marked and nobody insists with `force`.
+    pub fn repair(&self, wait: Duration, force: bool) -> Result<Option<u64>, StoreError> {
         let held = self.mutex().acquire(wait)?;
-        let repaired = self.may_write(&held).and_then(|()| self.journal.repair());
-        if repaired.is_ok() {
-            held.release()?;
-        }
-        repaired
+        let repaired = self.journal.repair(force, || self.may_write(&held));
+        let released = held.release();
+        let repaired = repaired?;
+        released.map(|()| repaired)
     }
 
     fn mutex(&self) -> LaneMutex<'_, D, C> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::clock::Clock;
-use crate::disk::{Disk, DiskFile, FileId, Stat, read_small};
+use crate::disk::{Disk, DiskFile, FileId, Stat, folder_of, read_small};
 use crate::error::StoreError;
 use crate::lock_body;
 
@@ -137,7 +137,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
     /// Takes the mutex, waiting at most `wait`. Its folder must be there.
     pub fn acquire(self, wait: Duration) -> Result<Held<'a, D, C>, StoreError> {
         for guard in &self.guards {
-            let folder = guard.parent().unwrap_or(Utf8Path::new("."));
+            let folder = folder_of(guard);
             let network = self.disk.network_file_system(folder);
             if let Some(kind) = network.map_err(StoreError::io("look at", folder))? {
                 return Err(StoreError::NetworkFileSystem { path: folder.to_owned(), kind });

@@ -7,7 +7,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::limits;
 
-use crate::disk::{Disk, DiskFile, copy_new, read_exactly, remove_if_there};
+use crate::disk::{Disk, DiskFile, copy_new, folder_of, read_exactly, remove_if_there};
 use crate::error::StoreError;
 
 /// How much is read at once: little at first, since the tail of a journal is short.
@@ -15,6 +15,8 @@ const CHUNK_BYTES_FIRST: usize = 32 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
 /// The last line is nearly always in so many bytes.
 const LAST_LINES_BYTES: u64 = 4096;
+/// Nobody looks further back for it.
+const LAST_LINES_BYTES_MAX: u64 = 2 * limits::LINE_BYTES_MAX as u64;
 
 /// A log file.
 #[derive(Clone, Debug)]
@@ -40,7 +42,6 @@ pub struct RawLine<'a> {
 #[must_use = "nothing is acknowledged before `sync`"]
 pub struct Unsynced<D: Disk> {
     file: D::File,
-    end: u64,
 }
 
 impl<D: Disk + Clone> Log<D> {
@@ -169,8 +170,7 @@ impl<D: Disk + Clone> Log<D> {
         let before = file.stat().map_err(failed("look at"))?.len;
         if created || before == 0 {
             // Before the first byte: a log with content has a name that survives a crash.
-            let dir = self.path.parent().unwrap_or(Utf8Path::new("."));
-            self.disk.sync_dir(dir).map_err(failed("make durable the folder of"))?;
+            self.sync_folder()?;
         }
         let mut last = [b'\n'];
         if let Some(offset) = before.checked_sub(1) {
@@ -180,10 +180,20 @@ impl<D: Disk + Clone> Log<D> {
         let bytes = [closing.as_bytes(), lines.as_bytes()].concat();
         let written = file.append(&bytes);
         if written.as_ref().is_ok_and(|count| *count == bytes.len()) {
-            let end = before + bytes.len() as u64;
-            return Ok(Unsynced { file, end });
+            return Ok(Unsynced { file });
         }
-        let taken_back = file.truncate(before).and_then(|()| file.sync());
+        // Another program may have appended to what was cut off: that is not ours to take back.
+        let ours_is_last = |count: u64| match file.stat()?.len == before + count {
+            true => Ok(()),
+            false => Err(std::io::Error::other("another program has written after it")),
+        };
+        let count = written.as_ref().copied().unwrap_or(0) as u64;
+        let taken_back = match count {
+            0 => Ok(()),
+            count => {
+                ours_is_last(count).and_then(|()| file.truncate(before)).and_then(|()| file.sync())
+            }
+        };
         match (written, taken_back) {
             (_, Err(source)) => Err(StoreError::TornWrite { path: self.path.clone(), source }),
             (Ok(_), Ok(())) => Err(StoreError::ShortWrite { path: self.path.clone() }),
@@ -192,23 +202,30 @@ impl<D: Disk + Clone> Log<D> {
     }
 
     /// Puts a new content in place of the old one: after a crash there is one or the other, whole.
-    /// The caller holds the log's lock.
-    pub fn replace(&self, content: &str) -> Result<(), StoreError> {
+    /// The caller holds the log's lock; `may_replace` is asked right before the old one goes.
+    pub fn replace(
+        &self,
+        content: &str,
+        may_replace: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let temporary = self.temporary()?;
         let written = self.disk.create_new(&temporary, content.as_bytes());
-        self.put_in_place(&temporary, written.and_then(|file| file.sync()))
+        self.put_in_place(&temporary, written.and_then(|file| file.sync()), may_replace)
     }
 
     /// Puts a synced and compared copy of the log in its place. Returns its length in bytes. The
-    /// caller holds the log's lock.
-    pub fn renew(&self) -> Result<u64, StoreError> {
+    /// caller holds the log's lock; `may_replace` is asked right before the old one goes.
+    pub fn renew(
+        &self,
+        may_replace: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
         let Some(file) = self.open()? else {
             return Ok(0);
         };
         let temporary = self.temporary()?;
         let copied = copy_new(&self.disk, &file, &temporary);
         let bytes = copied.as_ref().copied().unwrap_or(0);
-        self.put_in_place(&temporary, copied.map(drop))?;
+        self.put_in_place(&temporary, copied.map(drop), may_replace)?;
         Ok(bytes)
     }
 
@@ -224,13 +241,25 @@ impl<D: Disk + Clone> Log<D> {
         &self,
         temporary: &Utf8Path,
         written: std::io::Result<()>,
+        may_replace: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        if let Err(error) = written.and_then(|()| self.disk.rename(temporary, &self.path)) {
+        let failed = || StoreError::io("replace", &self.path);
+        let placed = written
+            .map_err(failed())
+            .and_then(|()| may_replace())
+            .and_then(|()| self.disk.rename(temporary, &self.path).map_err(failed()));
+        if placed.is_err() {
             let _ = self.disk.remove(temporary);
-            return Err(StoreError::io("replace", &self.path)(error));
         }
-        let dir = self.path.parent().unwrap_or(Utf8Path::new("."));
-        self.disk.sync_dir(dir).map_err(StoreError::io("make durable the folder of", &self.path))
+        placed?;
+        self.sync_folder()
+    }
+
+    /// Makes the log's name survive a crash.
+    pub(crate) fn sync_folder(&self) -> Result<(), StoreError> {
+        self.disk
+            .sync_dir(folder_of(&self.path))
+            .map_err(|source| StoreError::NameNotDurable { path: self.path.clone(), source })
     }
 
     /// The last line of the log that is open as `file` and for which `wanted` says yes, without its
@@ -254,10 +283,10 @@ impl<D: Disk + Clone> Log<D> {
                     return Ok(Some(line.to_vec()));
                 }
             }
-            if start == 0 || reach > 2 * limits::LINE_BYTES_MAX as u64 {
+            if start == 0 || reach == LAST_LINES_BYTES_MAX {
                 return Ok(None);
             }
-            reach *= 16;
+            reach = (reach * 16).min(LAST_LINES_BYTES_MAX);
         }
     }
 }
@@ -270,17 +299,12 @@ fn bounded(line: &[u8]) -> &[u8] {
 impl<D: Disk> Unsynced<D> {
     /// Makes the lines survive a crash. Only now may they be acknowledged. When this fails it is
     /// not known whether they will be there, and trying again would prove nothing.
-    pub fn sync(&self) -> std::io::Result<()> {
+    pub fn sync(self) -> std::io::Result<()> {
         self.file.sync()
     }
 
     /// The log, open as the lines were appended to it.
     pub(crate) fn file(&self) -> &D::File {
         &self.file
-    }
-
-    /// Where the lines end, in bytes from the start of the log.
-    pub(crate) fn end(&self) -> u64 {
-        self.end
     }
 }

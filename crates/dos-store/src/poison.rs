@@ -11,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::json::canonical;
 use serde_json::json;
 
-use crate::disk::{Disk, DiskFile, remove_if_there};
+use crate::disk::{Disk, DiskFile, folder_of, remove_if_there};
 use crate::error::StoreError;
 
 /// Where the marker of a log is.
@@ -28,28 +28,26 @@ pub(crate) fn refuse<D: Disk>(disk: &D, log: &Utf8Path) -> Result<(), StoreError
     }
 }
 
-/// Marks a log, durably.
-pub(crate) fn mark<D: Disk>(disk: &D, log: &Utf8Path, cause: &io::Error) -> Result<(), StoreError> {
+/// Marks a log, durably. The cause is written into the marker where that is possible.
+pub(crate) fn mark<D: Disk>(disk: &D, log: &Utf8Path, cause: &io::Error) -> io::Result<()> {
     let marker = marker_path(log);
-    let content = canonical(&json!({
-        "cause": cause.to_string(),
-        "pid": std::process::id(),
-    }));
-    let marked = match disk.create_new(&marker, format!("{content}\n").as_bytes()) {
+    // First the marker, empty: a disk that is full has room for a name more often than for a text.
+    let created = match disk.create_new(&marker, b"") {
         Ok(file) => file.sync(),
         // Somebody else's sync failed as well.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     };
-    let folder = log.parent().unwrap_or(Utf8Path::new("."));
-    marked.and_then(|()| disk.sync_dir(folder)).map_err(StoreError::io("mark", &marker))
+    created.and_then(|()| disk.sync_dir(folder_of(log)))?;
+    let text = canonical(&json!({"cause": cause.to_string(), "pid": std::process::id()}));
+    let _ = disk.open_append(&marker).and_then(|(mut file, _)| file.append(text.as_bytes()));
+    Ok(())
 }
 
 /// Takes the marker away, durably.
 pub(crate) fn unmark<D: Disk>(disk: &D, log: &Utf8Path) -> Result<(), StoreError> {
     let marker = marker_path(log);
-    let folder = log.parent().unwrap_or(Utf8Path::new("."));
     remove_if_there(disk, &marker)
-        .and_then(|()| disk.sync_dir(folder))
+        .and_then(|()| disk.sync_dir(folder_of(log)))
         .map_err(StoreError::io("remove", &marker))
 }

@@ -3,6 +3,7 @@
 //!
 //! It is derived: deleting it loses nothing, and whoever reads it checks it first. Its first line is
 //! the SHA-256 of all that follows; the second says which file it stands for, how many bytes of it,
+//! since which start of the machine,
 //! and the SHA-256 of the first and the last of these bytes; the rest are the records of a
 //! [`Compaction`]. When anything does not fit, the journal is read whole. Only a writer that holds
 //! the lane mutex replaces it, and it need not survive a crash.
@@ -40,10 +41,15 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// Is there no snapshot that fits?
+    pub fn is_none(self) -> bool {
+        self.offset == 0
+    }
+
     /// Is it time to make it anew for a journal of this length? What is written for snapshots stays
     /// below what is written for the journal, however many leases are held.
     pub fn is_outgrown(self, journal_bytes: u64) -> bool {
-        journal_bytes.saturating_sub(self.offset) >= self.bytes.max(GROWTH_MIN)
+        self.is_none() || journal_bytes.saturating_sub(self.offset) >= self.bytes.max(GROWTH_MIN)
     }
 }
 
@@ -52,12 +58,13 @@ pub fn snapshot_path(journal: &Utf8Path) -> Utf8PathBuf {
     Utf8PathBuf::from(format!("{journal}.snapshot"))
 }
 
-/// Reads the snapshot of the journal that is open as `file`; `None` when there is none that fits.
+/// Reads the snapshot of the journal that is open as `file`, and the last bytes of what it stands
+/// for; `None` when there is none that fits.
 pub(crate) fn load<D: Disk>(
     disk: &D,
     journal: &Utf8Path,
     file: &D::File,
-) -> Option<(Compaction, Reach)> {
+) -> Option<(Compaction, Reach, Vec<u8>)> {
     let content = read_small(disk, &snapshot_path(journal), BYTES_MAX).ok()??;
     let (seal, sealed) = split_line(&content)?;
     if seal != hex(&Sha256::digest(sealed)).as_bytes() {
@@ -70,15 +77,17 @@ pub(crate) fn load<D: Disk>(
     let stat = file.stat().ok()?;
     let same_file = (number("device")?, number("inode")?) == (stat.id.0, stat.id.1);
     let offset = number("offset")?;
-    if !known || !same_file || offset > stat.len {
+    // What was not synced may be gone after the machine went down.
+    let same_boot = header.get("boot")?.as_str()? == disk.boot();
+    if !known || !same_file || !same_boot || offset > stat.len {
         return None;
     }
-    let window = window(file, offset).ok()?;
+    let (window, tail) = window(file, offset).ok()?;
     if header.get("window")?.as_str()? != window {
         return None;
     }
     let compaction = Compaction::resume(standing_for, number("lines")?, number("records")?);
-    Some((compaction, Reach { offset, bytes: content.len() as u64 }))
+    Some((compaction, Reach { offset, bytes: content.len() as u64 }, tail))
 }
 
 /// Makes the snapshot of the first `offset` bytes of the journal that is open as `file`: whole
@@ -99,7 +108,9 @@ pub(crate) fn store<D: Disk>(
         return Err(io::Error::other("the leases do not fit into a snapshot"));
     }
     let id = file.stat()?.id;
+    let (window, _) = window(file, offset)?;
     let header = canonical(&json!({
+        "boot": disk.boot(),
         "device": id.0,
         "family": FAMILY,
         "inode": id.1,
@@ -107,7 +118,7 @@ pub(crate) fn store<D: Disk>(
         "offset": offset,
         "records": compaction.records_before(),
         "version": VERSION,
-        "window": window(file, offset)?,
+        "window": window,
     }));
     let sealed = format!("{header}\n{standing_for}");
     let content = format!("{}\n{sealed}", hex(&Sha256::digest(&sealed)));
@@ -132,14 +143,12 @@ pub(crate) fn remove<D: Disk>(disk: &D, journal: &Utf8Path) -> io::Result<()> {
     remove_if_there(disk, &snapshot_path(journal))
 }
 
-/// The SHA-256 of the first and of the last of the first `offset` bytes.
-fn window<F: DiskFile>(file: &F, offset: u64) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    let tail = offset.saturating_sub(TAIL_BYTES);
-    for range in [0..offset.min(HEAD_BYTES), tail..offset] {
-        digest.update(read_exactly(file, range.start, range.end)?);
-    }
-    Ok(hex(&digest.finalize()))
+/// The SHA-256 of the first and of the last of the first `offset` bytes, and these last ones.
+fn window<F: DiskFile>(file: &F, offset: u64) -> io::Result<(String, Vec<u8>)> {
+    let head = read_exactly(file, 0, offset.min(HEAD_BYTES))?;
+    let tail = read_exactly(file, offset.saturating_sub(TAIL_BYTES), offset)?;
+    let digest = Sha256::new().chain_update(head).chain_update(&tail).finalize();
+    Ok((hex(&digest), tail))
 }
 
 /// Lower-case hex digits.

@@ -29,7 +29,7 @@ fn compaction_archives_the_history_or_discards_it() {
     env.dos("lease-lane heartbeat --lane main --owner a").exits(0);
     let answer = env.dos("journal compact").exits(0).json();
     let segment = answer["archived"].as_str().unwrap();
-    assert!(segment.ends_with("00000000000000000002.0.jsonl"), "{segment}");
+    assert!(segment.ends_with("00000000000000000002.000000.jsonl"), "{segment}");
     assert_eq!(field(&archived(&env).into(), "op"), ["ACQUIRE", "HEARTBEAT"]);
     assert_eq!(env.operations(), ["CHECKPOINT"]);
     assert_eq!(live_lanes(&env), ["main"]);
@@ -76,7 +76,28 @@ fn verify_names_the_record_that_breaks_the_chain() {
     env.write_journal(forged);
     let answer = env.dos("journal verify --json").exits(1).json();
     assert_eq!(answer["chain"]["broken_at_line"], 3);
-    prints(env.dos("journal verify").exits(1), "line 3 does not follow from the record before it");
+    prints(env.dos("journal verify").exits(1), "does not follow from the record before it");
+}
+
+#[test]
+fn verify_follows_the_chain_through_the_archive() {
+    let env = configured("[journal]\nchain = true\n");
+    for handle in ["one", "two", "three"] {
+        env.run(["halt", "--handle", handle]).exits(0);
+    }
+    let segment = env.dos("journal compact").exits(0).json()["archived"].clone();
+    env.dos("halt --handle four").exits(0);
+    let answer = env.dos("journal verify --json").exits(0).json();
+    assert_eq!(answer["chain"]["linked"], 5);
+    let path = segment.as_str().unwrap();
+    let forged = fs::read_to_string(path).unwrap().replace("\"two\"", "\"ten\"");
+    fs::write(path, forged).unwrap();
+    let answer = env.dos("journal verify --json").exits(1).json();
+    assert_eq!(answer["chain"]["broken_in"], segment);
+    assert_eq!(answer["chain"]["broken_at_line"], 3);
+    // An archive that somebody has cleared away is no break.
+    fs::remove_file(path).unwrap();
+    env.dos("journal verify").exits(0);
 }
 
 #[test]

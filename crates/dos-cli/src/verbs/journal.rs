@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 
+use camino::Utf8PathBuf;
 use dos_core::journal::decode::{Line, decode_line};
 use dos_core::journal::entry::{self, op};
 use dos_drivers::RefereeError;
+use dos_store::archive::segments;
 use dos_store::chain::ChainCheck;
 use dos_store::disk::{Disk, RealDisk};
 use dos_store::journal::History;
 use dos_store::ledger::WAIT_DEFAULT;
-use dos_store::log::RawLine;
+use dos_store::log::{Log, RawLine};
 use dos_store::poison::marker_path;
 use serde_json::{Value, json};
 
@@ -40,7 +42,7 @@ leases from it refuses: what a read shows might be gone after a crash. This copi
 new file, makes that durable, compares the two and takes the mark away.
 
 Exit codes: 0 repaired, or there was nothing to repair; 2 the disk failed, 4 the lock stayed busy.")]
-    Repair(Plain),
+    Repair(Repair),
     /// Print the leases that the journal says are held, dead holders included
     #[command(after_help = "Example:\n  dos journal replay | jq length")]
     Replay(Plain),
@@ -54,7 +56,8 @@ Exit codes: 0 repaired, or there was nothing to repair; 2 the disk failed, 4 the
     #[command(after_help = "\
 A torn last line is no damage: it is a write that never finished, and was never acknowledged.
 With `chain = true` under [journal] in dos.toml each record names the hash of the one before it, and
-the first record that does not is named here.
+the first one that does not is named here, in the archive or in the journal. Keep the hash of the last
+record elsewhere: a change of the end shows by it alone.
 
 Exit codes: 0 intact, 1 corrupt, 2 the journal cannot be read.")]
     Verify(Plain),
@@ -79,6 +82,17 @@ pub struct Compact {
     json: bool,
 }
 
+/// When to repair.
+#[derive(Debug, clap::Args)]
+pub struct Repair {
+    /// Also a journal that is not marked
+    #[arg(long)]
+    force: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// How many records.
 #[derive(Debug, clap::Args)]
 pub struct Tail {
@@ -94,7 +108,7 @@ impl Verb {
     pub fn run(&self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Compact(args) => compact(context, args),
-            Self::Repair(args) => repair(context, args.json),
+            Self::Repair(args) => repair(context, args),
             Self::Replay(_) => replay(context),
             Self::Seq(args) => seq(context, args.json),
             Self::Tail(args) => tail(context, args.count),
@@ -112,7 +126,7 @@ fn compact(context: &Context, args: &Compact) -> anyhow::Result<Exit> {
         output::answer(&shown, false);
         return Ok(Exit::Yes);
     }
-    let history = if args.discard { History::Discard } else { History::Archive };
+    let history = if args.discard { History::Discard } else { History::Archive { may_copy: true } };
     let compacted = referee.compact(WAIT_DEFAULT, history);
     let compacted = match or_busy("", compacted.map_err(anyhow::Error::from))? {
         Ok(compacted) => compacted,
@@ -128,22 +142,22 @@ fn compact(context: &Context, args: &Compact) -> anyhow::Result<Exit> {
     Ok(Exit::Yes)
 }
 
-fn repair(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
+fn repair(context: &Context, args: &Repair) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
     let referee = context.referee(&workspace);
     let marked = RealDisk.stat(&marker_path(&workspace.journal))?.is_some();
-    let repaired = match marked {
+    let repaired = match marked || args.force {
         // Without a mark there is nothing to lock.
         false => None,
         true => {
-            let repaired = referee.ledger().repair(WAIT_DEFAULT);
+            let repaired = referee.ledger().repair(WAIT_DEFAULT, args.force);
             match or_busy("", repaired.map_err(anyhow::Error::from))? {
                 Ok(repaired) => repaired,
                 Err(exit) => return Ok(exit),
             }
         }
     };
-    if as_json {
+    if args.json {
         output::answer(&json!({"repaired": repaired.is_some(), "bytes": repaired}), false);
         return Ok(Exit::Yes);
     }
@@ -201,6 +215,9 @@ fn tail(context: &Context, count: i64) -> anyhow::Result<Exit> {
     for shown in last {
         output::answer(&shown, false);
     }
+    if RealDisk.stat(&marker_path(&workspace.journal))?.is_some() {
+        output::note("a write did not reach the disk; run `dos journal repair`");
+    }
     Ok(Exit::Yes)
 }
 
@@ -227,9 +244,17 @@ pub struct Health {
 }
 
 impl Health {
-    /// Looks at every line of the journal. Locks nothing, writes nothing.
-    pub fn of(referee: &dos_drivers::Referee<'_>) -> Result<Self, RefereeError> {
+    /// Looks at every line of the journal, after the chain of these archive segments. Locks nothing,
+    /// writes nothing.
+    pub fn of(
+        referee: &dos_drivers::Referee<'_>,
+        segments: &[Utf8PathBuf],
+    ) -> Result<Self, RefereeError> {
         let mut health = Self::default();
+        for segment in segments {
+            Log::new(RealDisk, segment).scan(|line| health.chain.look(line))?;
+            health.chain.next_file();
+        }
         health.bytes = referee.ledger().log().scan(|line| health.look(line))?;
         Ok(health)
     }
@@ -264,8 +289,13 @@ impl Health {
 
 fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
-    let health = Health::of(&context.referee(&workspace))?;
-    let broken_at = health.chain.broken_at(workspace.config.journal.chain).map(|line| line + 1);
+    let chained = workspace.config.journal.chain;
+    let segments = if chained { segments(&RealDisk, &workspace.journal)? } else { Vec::new() };
+    let health = Health::of(&context.referee(&workspace), &segments)?;
+    let broken_at = health.chain.broken_at(chained).map(|place| {
+        let file = segments.get(place.file).unwrap_or(&workspace.journal);
+        (file.as_str(), place.line + 1)
+    });
     let poisoned = RealDisk.stat(&marker_path(&workspace.journal))?.is_some();
     let intact = health.corrupt == 0 && broken_at.is_none() && !poisoned;
     if as_json {
@@ -278,7 +308,12 @@ fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
             "seq_out_of_order": health.out_of_order,
             "torn_tail": health.torn_tail,
             "poisoned": poisoned,
-            "chain": {"linked": health.chain.linked(), "broken_at_line": broken_at},
+            "chain": {
+                "linked": health.chain.linked(),
+                "last": health.chain.last(),
+                "broken_in": broken_at.map(|(file, _)| file),
+                "broken_at_line": broken_at.map(|(_, line)| line),
+            },
             "bytes": health.bytes,
             "journal": workspace.journal.as_str(),
         });
@@ -302,13 +337,14 @@ fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
         if health.out_of_order > 0 {
             output::line(&format!("seq       {} not above those before them", health.out_of_order));
         }
-        if health.chain.linked() > 0 {
-            output::line(&format!("chain     {} records linked", health.chain.linked()));
+        if let Some(last) = health.chain.last() {
+            let linked = health.chain.linked();
+            output::line(&format!("chain     {linked} records linked, the last one is {last}"));
         }
-        if let Some(line) = broken_at {
+        if let Some((file, line)) = broken_at {
             output::line(&format!(
-                "broken    line {line} does not follow from the record before it: it, or what is \
-                 before it, was changed or written by another program"
+                "broken    line {line} of {file} does not follow from the record before it: it, or \
+                 what is before it, was changed or written by another program"
             ));
         }
         if poisoned {

@@ -3,6 +3,8 @@
 //! The records of a compaction take the place of the journal when it is compacted, and stand for
 //! its beginning in a snapshot. They mean what the journal meant.
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::journal::decode::{Line, decode_line, object_of, split_line};
@@ -14,8 +16,9 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub struct Compaction {
     live: Fold,
-    corrupt: Vec<Record>,
-    corrupt_bytes: usize,
+    /// The lines of the records that stand for corrupt ones.
+    evidence: Vec<Box<str>>,
+    evidence_bytes: usize,
     lines: u64,
     records: u64,
 }
@@ -37,28 +40,32 @@ impl Compaction {
     pub fn feed(&mut self, line: &[u8], complete: bool) {
         match decode_line(line, complete) {
             Line::Entry(entry) => {
-                if entry.op == op::CORRUPT {
-                    self.keep(line, object_of(line).map(Record::from_object));
+                if entry.op == op::CORRUPT
+                    && let Some(object) = object_of(line)
+                {
+                    self.keep(Record::from_object(object).line());
                 }
                 self.records += 1;
                 self.live.apply(entry);
             }
             Line::Corrupt => {
                 self.records += 1;
-                let number = self.lines;
-                self.keep(line, Some(entry::corrupt(line, number)));
+                self.keep(entry::corrupt(line, self.lines).line());
             }
             Line::Blank | Line::Foreign | Line::Torn => {}
         }
         self.lines += 1;
     }
 
-    /// Evidence is bounded, as memory is.
-    fn keep(&mut self, line: &[u8], record: Option<Record>) {
-        let bytes = line.len().min(limits::CORRUPT_TEXT_BYTES_MAX);
-        if self.corrupt_bytes.saturating_add(bytes) <= limits::EVIDENCE_BYTES_MAX {
-            self.corrupt_bytes += bytes;
-            self.corrupt.extend(record);
+    /// Evidence is bounded, as memory is: what came first is kept.
+    fn keep(&mut self, line: String) {
+        let bytes = self.evidence_bytes.saturating_add(line.len());
+        if bytes <= limits::EVIDENCE_BYTES_MAX {
+            self.evidence_bytes = bytes;
+            self.evidence.push(line.into());
+        } else {
+            // Or a later and shorter line would be kept in the place of this one.
+            self.evidence_bytes = limits::EVIDENCE_BYTES_MAX;
         }
     }
 
@@ -86,7 +93,8 @@ impl Compaction {
     /// its line), then a record for each corrupt line, which stays evidence.
     pub fn standing_for(&mut self) -> Vec<Record> {
         let mut records = self.live.live().snapshot();
-        records.extend(self.corrupt.iter().cloned());
+        let objects = self.evidence.iter().filter_map(|line| serde_json::from_str(line).ok());
+        records.extend(objects.map(Record::from_object));
         records
     }
 }

@@ -4,12 +4,13 @@ use std::fs;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::journal::compaction::compact;
 use dos_core::journal::entry::Record;
 use dos_core::journal::live_set::replay;
 use dos_core::journal::{JournalPolicy, LiveSet};
 use dos_core::timestamp::Timestamp;
 use dos_store::archive::{archive_dir, segments};
-use dos_store::chain::ChainCheck;
+use dos_store::chain::{ChainCheck, Place};
 use dos_store::disk::RealDisk;
 use dos_store::journal::{History, LaneJournal};
 use dos_store::poison::marker_path;
@@ -134,8 +135,12 @@ impl Step {
             }
             Self::Garbage => append(&journal, b"no record\n"),
             Self::Compact(keep) => {
-                let history = if *keep { History::Archive } else { History::Discard };
+                let history =
+                    if *keep { History::Archive { may_copy: true } } else { History::Discard };
                 stage.ledger().compact(WAIT, history).unwrap();
+                // The evidence that a snapshot carries is that of a full fold.
+                let whole: String = compact(&bytes).iter().map(Record::line).collect();
+                assert!(bytes.is_empty() || text(&journal) == whole);
             }
             Self::CutJournal(by) => {
                 let keep = bytes.len().saturating_sub(usize::from(*by));
@@ -220,6 +225,20 @@ proptest! {
     }
 }
 
+/// The same, where the snapshot stood for all that was read.
+#[test]
+fn what_a_snapshot_stood_for_may_be_cut_off_as_well() {
+    let stage = Stage::new(PLAIN);
+    stage.write("ACQUIRE", 1).unwrap();
+    let journal = LaneJournal::new(RealDisk, &stage.journal(), PLAIN);
+    let tip = journal.read().unwrap();
+    let other = [record("ACQUIRE", 3, 1), record("ACQUIRE", 4, 2)];
+    fs::write(stage.journal(), other.map(|record| record.line()).concat()).unwrap();
+    let mut now = journal.catch_up(tip).unwrap();
+    assert_eq!(*now.live(), replay(&stage.bytes()));
+    assert_eq!(now.live().len(), 2);
+}
+
 /// A write that was cut off at the end of a line, read by somebody, and taken back.
 #[test]
 fn a_line_that_was_taken_back_is_forgotten() {
@@ -288,14 +307,19 @@ fn compaction_moves_history_to_the_archive_or_drops_it() {
     let stage = Stage::new(PLAIN);
     stage.fill();
     let (history, live) = (stage.bytes(), stage.read());
-    let compacted = stage.ledger().compact(WAIT, History::Archive).unwrap();
+    let compacted = stage.ledger().compact(WAIT, History::Archive { may_copy: true }).unwrap();
     let segment = compacted.archived.unwrap();
     assert_eq!(fs::read(&segment).unwrap(), history);
     assert_eq!(stage.read(), live);
     assert!(!stage.snapshot().exists());
 
     // The same numbers twice: both segments stay.
-    let second = stage.ledger().compact(WAIT, History::Archive).unwrap().archived.unwrap();
+    let second = stage
+        .ledger()
+        .compact(WAIT, History::Archive { may_copy: true })
+        .unwrap()
+        .archived
+        .unwrap();
     assert_ne!(second, segment);
     assert_eq!(segments(&RealDisk, &stage.journal()).unwrap(), [segment, second]);
 
@@ -312,10 +336,15 @@ fn a_journal_left_in_the_archive_is_taken_out_of_it() {
     stage.fill();
     let dir = archive_dir(&stage.journal());
     fs::create_dir(&dir).unwrap();
-    let left = dir.join(format!("{:020}.0.jsonl", 7));
+    let left = dir.join(format!("{:020}.000000.jsonl", 7));
     fs::hard_link(stage.journal(), &left).unwrap();
     stage.write("ACQUIRE", 1).unwrap();
-    let kept = stage.ledger().compact(WAIT, History::Archive).unwrap().archived.unwrap();
+    let kept = stage
+        .ledger()
+        .compact(WAIT, History::Archive { may_copy: true })
+        .unwrap()
+        .archived
+        .unwrap();
     assert_eq!(segments(&RealDisk, &stage.journal()).unwrap(), [kept]);
 }
 
@@ -335,7 +364,7 @@ fn a_writer_compacts_a_journal_past_its_limit() {
 }
 
 #[test]
-fn a_journal_that_is_full_of_leases_is_not_compacted_again_and_again() {
+fn a_journal_that_would_not_halve_is_left_alone() {
     let stage = Stage::new(JournalPolicy { max_entries: Some(10), ..PLAIN });
     for line in 0..300 {
         append(&stage.journal(), format!("no record {line}\n").as_bytes());
@@ -343,13 +372,21 @@ fn a_journal_that_is_full_of_leases_is_not_compacted_again_and_again() {
     for lane in 0..130 {
         stage.write("ACQUIRE", lane).unwrap();
     }
-    assert!(segments(&RealDisk, &stage.journal()).unwrap().len() <= 1);
+    assert_eq!(segments(&RealDisk, &stage.journal()).unwrap(), [""; 0]);
+    for lane in 0..250 {
+        stage.write("ACQUIRE", lane).unwrap();
+    }
+    assert_eq!(segments(&RealDisk, &stage.journal()).unwrap().len(), 1);
 }
 
 fn chain_of(stage: &Stage) -> ChainCheck {
     let mut chain = ChainCheck::default();
     stage.ledger().log().scan(|line| chain.look(line)).unwrap();
     chain
+}
+
+fn line_of(place: Option<Place>) -> Option<u64> {
+    place.map(|place| place.line)
 }
 
 #[test]
@@ -375,22 +412,47 @@ fn a_chained_journal_shows_any_change_of_its_history() {
         lines.join("\n") + "\n"
     };
     let renamed = lines[2].replace("lane2", "lane9");
+    let without_first = whole.replacen(&format!("{}\n", lines[0]), "", 1);
     for (content, broken) in [
+        (without_first, 0),
+        (changed(0, &lines[0].replace("lane0", "lane9")), 1),
         (changed(2, &renamed), 3),
         (whole.replacen(&format!("{}\n", lines[3]), "", 1), 3),
         (changed(4, "{\"op\": \"ACQUIRE\", \"lane\": \"x\", \"loop_ts\": \"t\"}"), 4),
         (format!("{whole}{{\"op\": \"RELEASE\", \"lane\": \"lane0\", \"loop_ts\": \"t\"}}\n"), 8),
     ] {
         fs::write(stage.journal(), content).unwrap();
-        assert_eq!(chain_of(&stage).broken_at(true), Some(broken));
+        assert_eq!(line_of(chain_of(&stage).broken_at(true)), Some(broken));
     }
+}
+
+/// The first link hashes what was there before, and the last hash is for keeping elsewhere.
+#[test]
+fn the_ends_of_a_chain_can_be_checked() {
+    let mut stage = Stage::new(PLAIN);
+    stage.write("ACQUIRE", 0).unwrap();
+    stage.policy.chain = true;
+    stage.write("ACQUIRE", 1).unwrap();
+    let whole = text(&stage.journal());
+    let kept = chain_of(&stage).last().unwrap();
+    assert_eq!(chain_of(&stage).broken_at(true), None);
+    fs::write(stage.journal(), whole.replacen("lane0", "lane9", 1)).unwrap();
+    assert_eq!(line_of(chain_of(&stage).broken_at(true)), Some(1));
+    fs::write(stage.journal(), whole.replace("lane1", "lane9")).unwrap();
+    assert_eq!(chain_of(&stage).broken_at(true), None);
+    assert_ne!(chain_of(&stage).last().unwrap(), kept);
 }
 
 #[test]
 fn the_chain_goes_on_through_a_compaction() {
     let stage = Stage::new(JournalPolicy { chain: true, ..PLAIN });
     stage.fill();
-    let segment = stage.ledger().compact(WAIT, History::Archive).unwrap().archived.unwrap();
+    let segment = stage
+        .ledger()
+        .compact(WAIT, History::Archive { may_copy: true })
+        .unwrap()
+        .archived
+        .unwrap();
     stage.write("ACQUIRE", 1).unwrap();
     let chain = chain_of(&stage);
     assert_eq!((chain.linked(), chain.broken_at(true)), (2, None));
@@ -404,17 +466,17 @@ fn a_marked_journal_is_refused_until_it_is_repaired() {
     let stage = Stage::new(PLAIN);
     stage.fill();
     let (live, bytes) = (stage.read(), stage.bytes());
-    assert_eq!(stage.ledger().repair(WAIT).unwrap(), None);
+    assert_eq!(stage.ledger().repair(WAIT, false).unwrap(), None);
     fs::write(marker_path(&stage.journal()), "{}").unwrap();
     let refused = |result: Result<(), StoreError>| {
         assert!(matches!(result, Err(StoreError::Poisoned { .. })), "{result:?}");
     };
     refused(stage.ledger().read().map(drop));
     refused(stage.write("ACQUIRE", 1));
-    refused(stage.ledger().compact(WAIT, History::Archive).map(drop));
+    refused(stage.ledger().compact(WAIT, History::Archive { may_copy: true }).map(drop));
     assert_eq!(stage.bytes(), bytes);
 
-    assert_eq!(stage.ledger().repair(WAIT).unwrap(), Some(bytes.len() as u64));
+    assert_eq!(stage.ledger().repair(WAIT, false).unwrap(), Some(bytes.len() as u64));
     assert_eq!((stage.read(), stage.bytes()), (live, bytes));
     stage.write("ACQUIRE", 1).unwrap();
     let names = stage.folder.names();

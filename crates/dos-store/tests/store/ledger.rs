@@ -44,7 +44,8 @@ fn the_next_decision_sees_what_was_appended() {
     let lanes: Vec<String> =
         ledger.read().unwrap().leases().map(|lease| lease.lane().into_owned()).collect();
     assert_eq!(lanes, ["lane1", "lane2", "lane3"]);
-    assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);
+    let names = [".lane-lease.lock.guard", "journal.jsonl", "journal.jsonl.snapshot"];
+    assert_eq!(folder.names(), names);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn replace_leaves_one_file_with_the_new_content() {
     log.append("old\n").unwrap().sync().unwrap();
     // What a writer that died in the middle left behind is in nobody's way.
     std::fs::write(folder.join("log.jsonl.compact.tmp"), "half").unwrap();
-    log.replace("new\n").unwrap();
+    log.replace("new\n", || Ok(())).unwrap();
     assert_eq!(text(&path), "new\n");
     assert_eq!(folder.names(), ["log.jsonl"]);
 }

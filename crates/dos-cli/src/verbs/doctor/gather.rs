@@ -175,7 +175,7 @@ impl Report {
     fn journal(&mut self, context: &Context, opened: &mut Opened) -> anyhow::Result<()> {
         let workspace = &opened.workspace;
         let referee = context.referee(workspace);
-        let looked = Health::of(&referee).and_then(|health| Ok((health, referee.view()?)));
+        let looked = Health::of(&referee, &[]).and_then(|health| Ok((health, referee.view()?)));
         let (health, view) = match looked {
             Ok(looked) => looked,
             Err(RefereeError::Store(error)) => {
