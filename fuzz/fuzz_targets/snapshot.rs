@@ -10,7 +10,7 @@ use camino::Utf8PathBuf;
 use dos_core::journal::live_set::replay;
 use dos_store::Ledger;
 use dos_store::clock::RealClock;
-use dos_store::disk::RealDisk;
+use dos_store::disk::{Disk, RealDisk};
 use dos_store::snapshot::snapshot_path;
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
@@ -67,7 +67,7 @@ fn header(stage: &Stage) -> String {
     let window = hex(&Sha256::digest([JOURNAL, JOURNAL].concat()));
     let header = serde_json::json!({
         "device": stage.inode.0, "inode": stage.inode.1, "family": "lane-journal-snapshot",
-        "version": 1, "lines": 2, "records": 2, "offset": JOURNAL.len(), "window": window,
+        "boot": RealDisk.boot(), "version": 1, "lines": 2, "records": 2, "offset": JOURNAL.len(), "window": window,
     });
     format!("{header}\n")
 }

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,12 @@ use serde_json::Value;
 
 use crate::raw::{Identity, Raw, text};
 use crate::running::Signals;
-use crate::{Output, Running, TestEnv};
+use crate::{Output, Running, TestEnv, poll_until};
 
 const LANES: [&str; 4] = ["w", "x", "y", "z"];
 const CONFIG: &str = "[lanes]\nconcurrent=[\"w\",\"x\",\"y\",\"z\"]\n[lanes.trees]\n\
-    w=[\"w/**\"]\nx=[\"x/**\"]\ny=[\"y/**\"]\nz=[\"z/**\"]\n";
+    w=[\"w/**\"]\nx=[\"x/**\"]\ny=[\"y/**\"]\nz=[\"z/**\"]\n\
+    [retention]\njournal_max_entries=\"none\"\n";
 /// A workspace lives for as many kills: its journal stays short, as that of a fleet does.
 const KILLS_A_ROUND: u64 = 400;
 
@@ -405,18 +407,9 @@ fn witness_path(env: &TestEnv, lane: &str) -> PathBuf {
     env.outer().join(format!("witness-{lane}"))
 }
 
-/// A journal that takes a while to read, so that a lock holder can be caught.
-fn slow_workspace(binary: &Path) -> TestEnv {
-    let env = TestEnv::with_config(binary, CONFIG);
-    let beat = r#"{"op": "HEARTBEAT", "lane": "q", "loop_ts": "t", "padding": "..........."}"#;
-    env.write_journal(format!("{beat}\n").repeat(20_000));
-    env
-}
-
-/// How long a writer takes that nobody is in the way of, in the workspace of [`recovery`]: the
-/// median of so many.
+/// How long a writer takes that nobody is in the way of: the median of so many.
 pub fn alone(binary: &Path, times: usize) -> Duration {
-    let env = slow_workspace(binary);
+    let env = TestEnv::new(binary);
     let one = |_| {
         let began = Instant::now();
         let _ = env.dos("lease-lane spawn --lane w --owner next").exits(0);
@@ -428,32 +421,28 @@ pub fn alone(binary: &Path, times: usize) -> Duration {
 }
 
 /// Kills so many lock holders, each with one writer that waits for it; from the death to that
-/// writer's answer.
-pub fn recovery(binary: &Path, times: usize) -> Vec<Duration> {
-    let env = slow_workspace(binary);
-    let (mut signals, mut random, mut took) = (Signals::new(), Random(3), Vec::new());
-    for _ in 0..times * 20 {
-        if took.len() == times {
-            break;
-        }
-        let mut victim = env.start("lease-lane spawn --lane w --owner victim");
+/// writer's answer. `holder` is the writer that takes its time.
+pub fn recovery(binary: &Path, holder: &Path, times: usize) -> Vec<Duration> {
+    let env = TestEnv::new(binary);
+    env.dos("lease-lane spawn --lane w --owner first").exits(0);
+    env.write("hold", "");
+    let one = |_| {
+        let mut command = Command::new(holder);
+        env.furnish(&mut command);
+        let victim = Running::start(command);
         let mark = format!("\npid: {}\n", victim.pid());
-        let holds = || fs::read_to_string(env.lock_path()).is_ok_and(|body| body.contains(&mark));
-        while victim.is_running() && !holds() {
-            std::thread::yield_now();
-        }
-        std::thread::sleep(Duration::from_micros(random.below(1000)));
-        if !signals.stop(victim.pid()) || !holds() {
-            continue;
-        }
+        poll_until("the holder shows its lock", Duration::from_secs(10), || {
+            fs::read_to_string(env.lock_path()).is_ok_and(|body| body.contains(&mark)).then_some(())
+        });
         let next = env.start("lease-lane spawn --lane w --owner next");
-        // By now it asks for the lock again and again.
+        // By then it asks for the lock again and again.
         std::thread::sleep(Duration::from_millis(8));
         let death = Instant::now();
         victim.kill();
         let _ = next.finish().exits(0);
-        took.push(death.elapsed());
-    }
+        death.elapsed()
+    };
+    let mut took: Vec<Duration> = (0..times).map(one).collect();
     took.sort_unstable();
     took
 }

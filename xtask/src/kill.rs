@@ -16,6 +16,10 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         .parent()
         .context("the manifest of xtask lies in no workspace")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(&cargo);
+    build.args(["build", "--quiet", "-p", "dos-tests", "--bins", "--manifest-path"]);
+    let built = build.arg(root.join("Cargo.toml")).status().context("failed to run cargo")?;
+    ensure!(built.success(), "the storm does not compile");
     let mut storm = Command::new(cargo);
     storm.args(["run", "--quiet", "-p", "dos-tests", "--bin", "storm", "--manifest-path"]);
     storm.arg(root.join("Cargo.toml")).arg("--").arg(dos).args(arguments);

@@ -143,6 +143,16 @@ impl StoreError {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
+    /// Was there no room on the disk? Then nothing was written.
+    pub fn is_for_want_of_room(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
+            Self::ShortWrite { .. } => true,
+            _ => false,
+        }
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> String {
         match self {

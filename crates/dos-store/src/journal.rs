@@ -11,7 +11,7 @@ use crate::disk::{Disk, DiskFile, Stat, read_exactly};
 use crate::error::StoreError;
 use crate::log::{Log, Unsynced};
 use crate::poison;
-use crate::snapshot::{self, Reach};
+use crate::snapshot::{self, Reach, snapshot_path};
 
 /// The journal of one workspace. Writers hold the lane mutex.
 #[derive(Clone, Debug)]
@@ -178,7 +178,11 @@ impl<D: Disk + Clone> LaneJournal<D> {
         }
         let records = self.linked(records)?;
         let lines: String = records.iter().map(Record::line).collect();
-        let unsynced = self.marked_if_lost(self.log.append(&lines))?;
+        let appended = match self.log.append(&lines) {
+            Err(error) if self.made_room(&error) => self.log.append(&lines),
+            other => other,
+        };
+        let unsynced = self.marked_if_lost(appended)?;
         for record in &records {
             tip.compaction.feed(record.line().trim_end_matches('\n').as_bytes(), true);
         }
@@ -192,6 +196,13 @@ impl<D: Disk + Clone> LaneJournal<D> {
             let _ = snapshot::store(&self.disk, path, file, tip.end, &mut tip.compaction);
         }
         Ok(unsynced)
+    }
+
+    /// When there was no room on the disk: gives that of the snapshot, which can be made again.
+    pub fn made_room(&self, error: &StoreError) -> bool {
+        let path = self.log.path();
+        let is_there = self.disk.stat(&snapshot_path(path)).is_ok_and(|stat| stat.is_some());
+        error.is_for_want_of_room() && is_there && snapshot::remove(&self.disk, path).is_ok()
     }
 
     /// Makes appended records survive a crash. When that fails, the journal is marked and nobody

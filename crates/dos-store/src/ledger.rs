@@ -76,7 +76,7 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
     ) -> Result<T, E> {
         // Most of the reading is done before anybody has to wait for it.
         let before = self.journal.read()?;
-        let held = self.mutex().acquire(wait)?;
+        let held = self.held(wait)?;
         let mut tip = match self.journal.catch_up(before) {
             Ok(tip) => tip,
             Err(error) => {
@@ -111,6 +111,14 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         Ok(outcome)
     }
 
+    /// The mutex. Its file needs a little room on the disk.
+    fn held(&self, wait: Duration) -> Result<Held<'_, D, C>, StoreError> {
+        match self.mutex().acquire(wait) {
+            Err(error) if self.journal.made_room(&error) => self.mutex().acquire(wait),
+            other => other,
+        }
+    }
+
     /// To be asked right before writing.
     fn may_write(&self, held: &Held<'_, D, C>) -> Result<(), StoreError> {
         match held.is_ours()? {
@@ -122,7 +130,7 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
     /// Puts one CHECKPOINT, and a record for each corrupt line, in place of the whole journal.
     pub fn compact(&self, wait: Duration, history: History) -> Result<Compacted, StoreError> {
         let before = self.journal.read()?;
-        let held = self.mutex().acquire(wait)?;
+        let held = self.held(wait)?;
         let compacted = self
             .journal
             .catch_up(before)
@@ -135,7 +143,7 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
     /// Makes a journal whose sync failed usable again. Returns how long it is, in bytes; `None` when
     /// it is not marked and nobody insists with `force`.
     pub fn repair(&self, wait: Duration, force: bool) -> Result<Option<u64>, StoreError> {
-        let held = self.mutex().acquire(wait)?;
+        let held = self.held(wait)?;
         let repaired = self.journal.repair(force, || self.may_write(&held));
         let released = held.release();
         let repaired = repaired?;

@@ -63,7 +63,8 @@ fn run(binary: &std::path::Path, plan: Plan) -> ExitCode {
     println!("  missing         {:>8}", report.missing.len());
     println!("  double grants   {:>8}", report.double_grants.len());
     println!("  other faults    {:>8}", report.other_faults.len());
-    let took = recovery(binary, HOLDERS);
+    let holder = std::env::current_exe().unwrap_or_default().with_file_name("dos-slow-writer");
+    let took = recovery(binary, &holder, HOLDERS);
     let share = |percent: usize| {
         let last = took.len().saturating_sub(1);
         took.get((took.len() * percent / 100).min(last)).copied().unwrap_or(Duration::MAX)

@@ -134,6 +134,7 @@ fn the_first_write_of_a_workspace_is_made_once() {
         ".dos/.gitignore",
         ".dos/.lane-lease.lock.guard",
         ".dos/lane-journal.jsonl",
+        ".dos/lane-journal.jsonl.snapshot",
         "dos.toml",
     ];
     assert_eq!(env.tree(), expected);

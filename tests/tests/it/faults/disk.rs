@@ -135,7 +135,8 @@ fn a_release_on_a_full_disk_is_done_or_refused_cleanly() {
         assert_eq!(read("code3").trim(), "0", "{what}: {}", read("err3"));
     }
     eprintln!("releases on a full disk: {done} done, {refused} refused");
-    assert!(refused > 3, "{refused} disks were full enough");
+    // The room of the snapshot is given for the record; where that is not enough, nothing is done.
+    assert!(done > 3 && refused > 0, "{done} done, {refused} refused");
 }
 
 /// On a disk that is read-only: every writer, every reader.

@@ -63,8 +63,8 @@ fn a_binary_that_loses_records_or_grants_twice_is_found_out() {
 
 #[test]
 fn a_killed_lock_holder_delays_nobody() {
-    let took = recovery(Path::new(env!("CARGO_BIN_EXE_dos-under-test")), 25);
-    assert_eq!(took.len(), 25, "too few holders could be caught");
+    let binary = Path::new(env!("CARGO_BIN_EXE_dos-under-test"));
+    let took = recovery(binary, Path::new(env!("CARGO_BIN_EXE_dos-slow-writer")), 25);
     let (median, most) = (took[took.len() / 2], took[took.len() - 1]);
     eprintln!("the next writer after {median:.1?}, at most {most:.1?}");
     // The 50 ms that are promised hold for the release build on a quiet machine; here other tests
