@@ -265,7 +265,7 @@ impl<D: Disk + Clone> LaneJournal<D> {
         };
         let replaced = self.log.replace(&content, || {
             may_write()?;
-            self.is_still(&old, tip.end)
+            self.is_still(Some(&old), tip.end)
         });
         self.marked_if_lost(replaced)?;
         // It stood for the old file; nobody would take it for the new one.
@@ -281,11 +281,17 @@ impl<D: Disk + Clone> LaneJournal<D> {
 
     /// Is the journal the file that was read, and no longer than it was? The original appends some
     /// of its records without any lock.
-    fn is_still(&self, old: &D::File, end: u64) -> Result<(), StoreError> {
+    fn is_still(&self, then: Option<&D::File>, end: u64) -> Result<(), StoreError> {
         let failed = || StoreError::io("look at", self.log.path());
         let now = self.disk.stat(self.log.path()).map_err(failed())?;
-        let then = old.stat().map_err(failed())?;
-        match now.is_some_and(|now| now.id == then.id && now.len == end) {
+        let then = then.map(DiskFile::stat).transpose().map_err(failed())?;
+        let same = match (now, then) {
+            (None, None) => true,
+            (Some(now), None) => now.len == 0,
+            (Some(now), Some(then)) => now.id == then.id && now.len == end,
+            (None, Some(_)) => false,
+        };
+        match same {
             true => Ok(()),
             false => Err(StoreError::Changed { path: self.log.path().to_owned() }),
         }

@@ -182,18 +182,8 @@ impl<D: Disk + Clone> Log<D> {
         if written.as_ref().is_ok_and(|count| *count == bytes.len()) {
             return Ok(Unsynced { file });
         }
-        // Another program may have appended to what was cut off: that is not ours to take back.
-        let ours_is_last = |count: u64| match file.stat()?.len == before + count {
-            true => Ok(()),
-            false => Err(std::io::Error::other("another program has written after it")),
-        };
-        let count = written.as_ref().copied().unwrap_or(0) as u64;
-        let taken_back = match count {
-            0 => Ok(()),
-            count => {
-                ours_is_last(count).and_then(|()| file.truncate(before)).and_then(|()| file.sync())
-            }
-        };
+        let ours = written.as_ref().map_or(0, |count| *count as u64);
+        let taken_back = take_back(&file, before, ours);
         match (written, taken_back) {
             (_, Err(source)) => Err(StoreError::TornWrite { path: self.path.clone(), source }),
             (Ok(_), Ok(())) => Err(StoreError::ShortWrite { path: self.path.clone() }),
@@ -291,6 +281,18 @@ impl<D: Disk + Clone> Log<D> {
     }
 }
 
+/// Cuts off what we have appended, unless somebody has appended more behind it.
+fn take_back<F: DiskFile>(file: &F, before: u64, ours: u64) -> std::io::Result<()> {
+    if ours == 0 {
+        return Ok(());
+    }
+    if file.stat()?.len != before + ours {
+        return Err(std::io::Error::other("somebody else has written after it"));
+    }
+    file.truncate(before)?;
+    file.sync()
+}
+
 /// As much of a line as shows that it is too long.
 fn bounded(line: &[u8]) -> &[u8] {
     line.get(..=limits::LINE_BYTES_MAX).unwrap_or(line)
@@ -306,5 +308,48 @@ impl<D: Disk> Unsynced<D> {
     /// The log, open as the lines were appended to it.
     pub(crate) fn file(&self) -> &D::File {
         &self.file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io;
+
+    use super::take_back;
+    use crate::disk::{DiskFile, FileId, Stat};
+
+    /// A file that has a length and nothing else.
+    struct Length(Cell<u64>);
+
+    impl DiskFile for Length {
+        fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+        fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+        fn truncate(&self, len: u64) -> io::Result<()> {
+            self.0.set(len);
+            Ok(())
+        }
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn stat(&self) -> io::Result<Stat> {
+            let (id, modified) = (FileId(0, 0), std::time::Duration::ZERO);
+            Ok(Stat { id, len: self.0.get(), modified, is_dir: false })
+        }
+    }
+
+    #[test]
+    fn only_our_own_bytes_are_taken_back() {
+        let file = Length(Cell::new(107));
+        take_back(&file, 100, 7).unwrap();
+        assert_eq!(file.0.get(), 100);
+        // Another program took our lock away, and has written behind our seven bytes.
+        let file = Length(Cell::new(140));
+        assert!(take_back(&file, 100, 7).is_err());
+        assert_eq!(file.0.get(), 140);
     }
 }

@@ -60,6 +60,21 @@ fn a_decision_that_fails_or_writes_nothing_leaves_nothing() {
 }
 
 #[test]
+fn nothing_is_written_when_the_journal_has_grown_since_it_was_read() {
+    let folder = Folder::new();
+    let ledger = ledger(&folder);
+    let journal = folder.join("journal.jsonl");
+    let lost: Result<(), StoreError> = ledger.transact(WAIT, |live| {
+        // Another program took our lock away, wrote, and the lock was put back.
+        std::fs::write(&journal, record("ACQUIRE", "theirs", 1).line()).unwrap();
+        Ok((vec![record("ACQUIRE", "ours", live.next_seq())], ()))
+    });
+    assert!(matches!(lost, Err(StoreError::LockLost { .. })));
+    assert_eq!(text(&journal), record("ACQUIRE", "theirs", 1).line());
+    assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);
+}
+
+#[test]
 fn nothing_is_written_without_the_lock() {
     let folder = Folder::new();
     let ledger = ledger(&folder);
