@@ -216,7 +216,9 @@ impl TestEnv {
 
     /// Drafts and temporary files that a writer left below the workspace.
     pub fn leftovers(&self) -> Vec<String> {
-        let left = |name: &String| name.contains(".t.") || name.ends_with(".tmp");
+        let left = |name: &String| {
+            name.contains(".t.") || name.contains(".swap.") || name.ends_with(".tmp")
+        };
         self.tree().into_iter().filter(left).collect()
     }
 }

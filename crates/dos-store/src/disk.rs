@@ -311,12 +311,17 @@ pub fn read_small<D: Disk>(disk: &D, path: &Utf8Path, most: usize) -> io::Result
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    read_open(&file, most).map(Some)
+}
+
+/// Reads a small open file whole. More than `most` bytes is an error.
+pub fn read_open<F: DiskFile>(file: &F, most: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    let mut reader = Reader { file: &file, offset: 0 };
+    let mut reader = Reader { file, offset: 0 };
     reader.by_ref().take(most as u64 + 1).read_to_end(&mut content)?;
     match content.len() > most {
         true => Err(io::ErrorKind::FileTooLarge.into()),
-        false => Ok(Some(content)),
+        false => Ok(content),
     }
 }
 

@@ -3,11 +3,13 @@
 //! 1. An flock on a guard file that is never removed. The kernel frees it when its holder dies, so
 //!    that a crashed writer costs nothing. From here on exactly one of our processes goes on.
 //! 2. The visible lock file, put in place whole and only where the name is free. A leftover of ours
-//!    is proven dead by step 1 and replaced without the name ever being free. One of another
-//!    program is waited for; past its time to live it is swapped out, and what comes out is
-//!    compared with what was judged stale: anything else is swapped back.
+//!    is proven dead by step 1 and swapped out; one of another program is waited for, and swapped
+//!    out past its time to live. The name is never free meanwhile. What comes out is compared with
+//!    what was judged: anything else is swapped back.
 //! 3. Right before writing, the visible file must still be ours: if another program took it away,
 //!    nothing is written.
+//!
+//! `tests/lock_model` runs this code through every interleaving with the original's protocol.
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::clock::Clock;
-use crate::disk::{Disk, DiskFile, FileId, Stat, folder_of, read_small};
+use crate::disk::{Disk, DiskFile, Stat, folder_of, read_open, read_small};
 use crate::error::StoreError;
 use crate::lock_body;
 
@@ -30,6 +32,10 @@ const SURELY_FRESH_MILLIS: i64 = TTL_MILLIS - 60_000;
 const EMPTY_TTL_MILLIS: i64 = 5_000;
 /// After swapping out a stale lock: time for a slow stealer to show itself.
 const SETTLE: Duration = Duration::from_millis(100);
+/// What a lock file is called before it has the visible name, after that name ...
+const DRAFT: &str = ".t.";
+/// ... and while it is swapped. Only under this one can it be what another program has written.
+const SWAP: &str = ".swap.";
 const POLL_MIN: Duration = Duration::from_micros(50);
 const POLL_MAX: Duration = Duration::from_millis(3);
 
@@ -98,26 +104,41 @@ pub struct Held<'a, D: Disk, C> {
     kernel: Vec<D::Lock>,
     /// Our lock file, kept open: as long as it is, no other file can have its number.
     installed: D::File,
+    /// Its name while it is swapped.
+    swap: Utf8PathBuf,
     since: Duration,
     recovered: bool,
 }
 
 /// Who has the visible lock file.
-enum Visible {
+enum Visible<F> {
     Free,
     /// One of our processes, which is dead: we have the kernel lock.
     Ours {
-        nonce: String,
         age: Option<i64>,
-        stat: Stat,
-        content: Vec<u8>,
+        seen: Seen<F>,
     },
     /// Another program, or nobody who says so.
     Foreign {
         stale: bool,
-        stat: Stat,
-        content: Vec<u8>,
+        seen: Seen<F>,
     },
+}
+
+/// A lock file as it was when we looked. It stays open: no other file gets its number meanwhile.
+struct Seen<F> {
+    file: F,
+    content: Vec<u8>,
+}
+
+/// What became of our draft.
+enum Swapped {
+    /// It is in place.
+    Out,
+    /// It is a draft as before.
+    Back,
+    /// It is neither.
+    Lost,
 }
 
 impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
@@ -144,8 +165,9 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             }
         }
         let deadline = self.clock.elapsed().saturating_add(wait);
+        let mut recovered = false;
         loop {
-            if let Some(held) = self.attempt(deadline)? {
+            if let Some(held) = self.attempt(deadline, &mut recovered)? {
                 return Ok(held);
             }
             self.pause(deadline)?;
@@ -153,7 +175,11 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
     }
 
     /// `None` when another program's live lock turned up behind the name that we had taken.
-    fn attempt(&self, deadline: Duration) -> Result<Option<Held<'a, D, C>>, StoreError> {
+    fn attempt(
+        &self,
+        deadline: Duration,
+        recovered: &mut bool,
+    ) -> Result<Option<Held<'a, D, C>>, StoreError> {
         let mut kernel = Vec::new();
         for guard in &self.guards {
             let wait = deadline.saturating_sub(self.clock.elapsed());
@@ -166,21 +192,29 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
                 Err(error) => return Err(error),
             }
         }
-        self.sweep_drafts(self.folder())?;
+        self.sweep()?;
         let nonce = nonce()?;
-        let draft = self.draft_path(&nonce);
+        let (draft, swap) = (self.beside(DRAFT, &nonce), self.beside(SWAP, &nonce));
         // Before the lock file is written: it shows its age from then on.
         let since = self.clock.elapsed();
-        let (installed, recovered) = self.install(&nonce, &draft, deadline).inspect_err(|_| {
-            let _ = self.disk.remove(&draft);
-        })?;
-        let held = Held { mutex: self.clone(), kernel, installed, since, recovered };
-        if held.is_ours()? && !self.steal_in_flight()? {
+        let installed = self.write_draft(&nonce, &draft)?;
+        let mutex = self.clone();
+        let mut held = Held { mutex, kernel, installed, swap, since, recovered: false };
+        match held.install(&draft, deadline) {
+            // In an earlier attempt, perhaps.
+            Ok(Some(dead)) => *recovered |= dead,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                let _ = self.disk.remove(&draft);
+                return Err(error);
+            }
+        }
+        // In this order: a lock that is put back between the two is seen by the second.
+        if !self.set_aside()? && held.is_ours()? {
+            held.recovered = *recovered;
             return Ok(Some(held));
         }
-        if held.is_visible()? {
-            let _ = self.disk.remove(self.visible);
-        }
+        held.withdraw()?;
         Ok(None)
     }
 
@@ -206,51 +240,6 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         }
     }
 
-    /// Puts our lock file in place; returns it open, and whether a process of ours died holding it.
-    fn install(
-        &self,
-        nonce: &str,
-        draft: &Utf8Path,
-        deadline: Duration,
-    ) -> Result<(D::File, bool), StoreError> {
-        let mine = self.write_draft(nonce, draft)?;
-        if self.placed(draft)? {
-            return Ok((mine, false));
-        }
-        loop {
-            match self.classify()? {
-                Visible::Free => {
-                    if self.placed(draft)? {
-                        return Ok((mine, false));
-                    }
-                }
-                Visible::Ours { nonce, age, stat, content } => {
-                    if self.swapped_back(&nonce)? {
-                        continue;
-                    }
-                    if age.is_some_and(|age| (0..SURELY_FRESH_MILLIS).contains(&age)) {
-                        let replaced = self.disk.rename(draft, self.visible);
-                        replaced.map_err(StoreError::io("replace", self.visible))?;
-                        return Ok((mine, true));
-                    }
-                    // The original may be stealing the same leftover at this moment.
-                    if self.swap_out(draft, stat.id, &content)? {
-                        self.clock.sleep(SETTLE);
-                        return Ok((mine, true));
-                    }
-                }
-                Visible::Foreign { stale: false, .. } => {}
-                Visible::Foreign { stale: true, stat, content } => {
-                    if self.swap_out(draft, stat.id, &content)? {
-                        self.clock.sleep(SETTLE);
-                        return Ok((mine, false));
-                    }
-                }
-            }
-            self.pause(deadline)?;
-        }
-    }
-
     /// Gives the draft its name where that is free.
     fn placed(&self, draft: &Utf8Path) -> Result<bool, StoreError> {
         match self.disk.rename_new(draft, self.visible) {
@@ -267,114 +256,100 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         self.disk.create_new(draft, body.as_bytes()).map_err(StoreError::io("create", draft))
     }
 
-    fn classify(&self) -> Result<Visible, StoreError> {
+    fn classify(&self) -> Result<Visible<D::File>, StoreError> {
         let failed = || StoreError::io("read", self.visible);
-        let Some(stat) = self.stat(self.visible)? else {
-            return Ok(Visible::Free);
+        let file = match self.disk.open_read(self.visible) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Visible::Free),
+            Err(error) => return Err(failed()(error)),
         };
-        let Some(content) =
-            read_small(self.disk, self.visible, lock_body::BYTES_MAX).map_err(failed())?
-        else {
-            return Ok(Visible::Free);
-        };
+        let modified = file.stat().map_err(failed())?.modified;
+        let content = read_open(&file, lock_body::BYTES_MAX).map_err(failed())?;
         let fields = lock_body::parse(&String::from_utf8_lossy(&content));
         let now = self.clock.now()?;
         let age = lock_body::age_millis(&fields, now);
         if lock_body::is_ours(&fields) {
-            let nonce = fields.get("nonce").cloned().unwrap_or_default();
-            return Ok(Visible::Ours { nonce, age, stat, content });
+            return Ok(Visible::Ours { age, seen: Seen { file, content } });
         }
         // A file that does not say since when, or says a time to come: its own time has to do.
-        let written = i64::try_from(stat.modified.as_millis()).unwrap_or(i64::MAX);
+        let written = i64::try_from(modified.as_millis()).unwrap_or(i64::MAX);
         let stated = age.filter(|age| *age >= 0);
         let age = stated.unwrap_or_else(|| now.millis().saturating_sub(written));
         let empty = content.iter().all(|byte| *byte == 0);
         let stale = age >= if empty { EMPTY_TTL_MILLIS } else { TTL_MILLIS };
-        Ok(Visible::Foreign { stale, stat, content })
+        Ok(Visible::Foreign { stale, seen: Seen { file, content } })
     }
 
-    /// One of ours that died while swapping left behind, under its draft's name, what it took out.
-    /// If that is another program's live lock, it goes back.
-    fn swapped_back(&self, nonce: &str) -> Result<bool, StoreError> {
-        let taken_out = self.draft_path(nonce);
-        let clean = !nonce.is_empty() && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !clean || self.stat(&taken_out)?.is_none() {
-            return Ok(false);
+    /// Swaps what is under this name with the visible file; false when there is none.
+    fn exchanged(&self, swap: &Utf8Path) -> Result<bool, StoreError> {
+        match self.disk.exchange(swap, self.visible) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(StoreError::io("replace", self.visible)(error)),
         }
-        let other = LaneMutex { visible: &taken_out, ..self.clone() };
-        let live = matches!(other.classify()?, Visible::Foreign { stale: false, .. });
-        if live {
-            self.disk
-                .exchange(&taken_out, self.visible)
-                .map_err(StoreError::io("restore", self.visible))?;
-        }
-        self.disk.remove(&taken_out).map_err(StoreError::io("remove", &taken_out))?;
-        Ok(live)
-    }
-
-    /// Swaps our draft with the lock judged stale; swaps back when something else came out.
-    fn swap_out(
-        &self,
-        draft: &Utf8Path,
-        judged: FileId,
-        content: &[u8],
-    ) -> Result<bool, StoreError> {
-        let failed = || StoreError::io("replace", self.visible);
-        match self.disk.exchange(draft, self.visible) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(failed()(error)),
-        }
-        let came_out = self.stat(draft)?.map(|stat| stat.id);
-        let same = came_out == Some(judged)
-            && read_small(self.disk, draft, lock_body::BYTES_MAX).map_err(failed())?.as_deref()
-                == Some(content);
-        match same {
-            true => self.disk.remove(draft).map_err(failed())?,
-            false => self.disk.exchange(draft, self.visible).map_err(failed())?,
-        }
-        Ok(same)
     }
 
     /// The original moves a lock aside before it looks at it. A live lock that is aside at this
     /// moment has a holder, although its name was free.
-    fn steal_in_flight(&self) -> Result<bool, StoreError> {
-        let prefix = format!(".{}.steal.", self.visible.file_name().unwrap_or_default());
-        let folder = self.folder();
-        for name in self.disk.names(folder).map_err(StoreError::io("read", folder))? {
-            if !name.starts_with(&prefix) {
-                continue;
-            }
-            let aside = folder.join(&name);
-            let other = LaneMutex { visible: &aside, ..self.clone() };
-            if matches!(other.classify()?, Visible::Foreign { stale: false, .. }) {
+    fn set_aside(&self) -> Result<bool, StoreError> {
+        let steals = format!(".{}.steal.", self.visible.file_name().unwrap_or_default());
+        for path in self.siblings(&[steals, self.prefix(SWAP)])? {
+            if self.counts(&path)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Drafts of processes that died: we have the kernel lock, so that nobody else has one in use.
-    /// The one that a visible leftover of ours names is looked at before it goes.
-    fn sweep_drafts(&self, folder: &Utf8Path) -> Result<(), StoreError> {
-        let prefix = format!("{}.t.", self.visible.file_name().unwrap_or_default());
-        let names = self.disk.names(folder).map_err(StoreError::io("read", folder))?;
-        let drafts: Vec<String> =
-            names.into_iter().filter(|name| name.starts_with(&prefix)).collect();
-        if drafts.is_empty() {
-            return Ok(());
-        }
-        if let Visible::Ours { nonce, .. } = self.classify()? {
-            self.swapped_back(&nonce)?;
-        }
-        for name in drafts {
-            let _ = self.disk.remove(&folder.join(name));
+    /// Is there another program's live lock under this name?
+    fn counts(&self, path: &Utf8Path) -> Result<bool, StoreError> {
+        let other = LaneMutex { visible: path, ..self.clone() };
+        Ok(matches!(other.classify()?, Visible::Foreign { stale: false, .. }))
+    }
+
+    /// What processes that died have left: we have the kernel lock, so that nobody else has a draft
+    /// in use, or swaps.
+    fn sweep(&self) -> Result<(), StoreError> {
+        for left in self.siblings(&[self.prefix(DRAFT), self.prefix(SWAP)])? {
+            match left.file_name().is_some_and(|name| name.starts_with(&self.prefix(DRAFT))) {
+                true => {
+                    let _ = self.disk.remove(&left);
+                }
+                false => self.undo_swap(&left)?,
+            }
         }
         Ok(())
     }
 
-    fn draft_path(&self, nonce: &str) -> Utf8PathBuf {
-        Utf8PathBuf::from(format!("{}.t.{nonce}", self.visible))
+    /// If what was swapped out is another program's live lock, it goes back. Where that cannot be
+    /// it stays, and counts.
+    fn undo_swap(&self, swap: &Utf8Path) -> Result<(), StoreError> {
+        for _ in 0..2 {
+            if !self.counts(swap)? {
+                return self.disk.remove(swap).map_err(StoreError::io("remove", swap));
+            }
+            if self.placed(swap)? || !matches!(self.classify()?, Visible::Ours { .. }) {
+                return Ok(());
+            }
+            self.exchanged(swap)?;
+        }
+        Ok(())
+    }
+
+    /// What is beside the visible file under a name that begins in one of these ways.
+    fn siblings(&self, prefixes: &[String]) -> Result<Vec<Utf8PathBuf>, StoreError> {
+        let folder = self.folder();
+        let names = self.disk.names(folder).map_err(StoreError::io("read", folder))?;
+        let wanted = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        Ok(names.into_iter().filter(wanted).map(|name| folder.join(name)).collect())
+    }
+
+    fn prefix(&self, kind: &str) -> String {
+        format!("{}{kind}", self.visible.file_name().unwrap_or_default())
+    }
+
+    fn beside(&self, kind: &str, nonce: &str) -> Utf8PathBuf {
+        Utf8PathBuf::from(format!("{}{kind}{nonce}", self.visible))
     }
 
     fn folder(&self) -> &'a Utf8Path {
@@ -390,19 +365,90 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
 }
 
 impl<D: Disk, C: Clock> Held<'_, D, C> {
+    /// Puts our lock file in place and says whether a process of ours died holding it. `None` when
+    /// our file was lost on the way.
+    fn install(&self, draft: &Utf8Path, deadline: Duration) -> Result<Option<bool>, StoreError> {
+        let mutex = &self.mutex;
+        if mutex.placed(draft)? {
+            return Ok(Some(false));
+        }
+        loop {
+            let (judged, ours, settle) = match mutex.classify()? {
+                Visible::Free if mutex.placed(draft)? => return Ok(Some(false)),
+                Visible::Ours { age, seen } => {
+                    // Past that age the original may be stealing the same leftover at this moment.
+                    let fresh = age.is_some_and(|age| (0..SURELY_FRESH_MILLIS).contains(&age));
+                    (seen, true, !fresh)
+                }
+                Visible::Foreign { stale: true, seen } => (seen, false, true),
+                Visible::Free | Visible::Foreign { .. } => {
+                    mutex.pause(deadline)?;
+                    continue;
+                }
+            };
+            match self.swap_out(draft, &judged)? {
+                Swapped::Out => {
+                    if settle {
+                        mutex.clock.sleep(SETTLE);
+                    }
+                    return Ok(Some(ours));
+                }
+                Swapped::Back => mutex.pause(deadline)?,
+                Swapped::Lost => return Ok(None),
+            }
+        }
+    }
+
+    /// Swaps our draft with the lock judged stale; swaps back when something else came out.
+    fn swap_out(&self, draft: &Utf8Path, judged: &Seen<D::File>) -> Result<Swapped, StoreError> {
+        let (mutex, swap) = (&self.mutex, &self.swap);
+        let failed = || StoreError::io("replace", mutex.visible);
+        let judged_id = judged.file.stat().map_err(failed())?.id;
+        mutex.disk.rename(draft, swap).map_err(failed())?;
+        if mutex.exchanged(swap)? {
+            let came_out = mutex.stat(swap)?.map(|stat| stat.id);
+            let content = read_small(mutex.disk, swap, lock_body::BYTES_MAX).map_err(failed())?;
+            if came_out == Some(judged_id) && content.as_ref() == Some(&judged.content) {
+                mutex.disk.remove(swap).map_err(failed())?;
+                return Ok(Swapped::Out);
+            }
+            for _ in 0..2 {
+                if mutex.exchanged(swap)? {
+                    break;
+                }
+                // Another program took ours away, or removed it taking it for its own.
+                if mutex.placed(swap)? {
+                    return Ok(Swapped::Lost);
+                }
+            }
+            if !self.is_at(swap)? {
+                // Not ours: it stays where it is, and counts until the next of us puts it back.
+                return Ok(Swapped::Lost);
+            }
+        }
+        mutex.disk.rename(swap, draft).map_err(failed())?;
+        Ok(Swapped::Back)
+    }
+
     /// Is the visible file still ours? To be asked right before writing: a process that was
     /// stopped for long may wake up without its lock.
     pub fn is_ours(&self) -> Result<bool, StoreError> {
+        Ok(self.is_fresh() && self.is_visible()?)
+    }
+
+    fn is_fresh(&self) -> bool {
         let slept = self.mutex.clock.elapsed().saturating_sub(self.since).as_millis();
-        let fresh = slept < (TTL_MILLIS / 2) as u128;
-        Ok(fresh && self.is_visible()?)
+        slept < (TTL_MILLIS / 2) as u128
     }
 
     /// Is the file under the visible name the one that we put there?
     fn is_visible(&self) -> Result<bool, StoreError> {
-        let visible = self.mutex.visible;
-        let ours = self.installed.stat().map_err(StoreError::io("look at", visible))?.id;
-        Ok(self.mutex.stat(visible)?.is_some_and(|stat| stat.id == ours))
+        self.is_at(self.mutex.visible)
+    }
+
+    fn is_at(&self, path: &Utf8Path) -> Result<bool, StoreError> {
+        let ours = self.installed.stat().map_err(StoreError::io("look at", path))?.id;
+        Ok(self.mutex.stat(path)?.is_some_and(|stat| stat.id == ours))
     }
 
     /// Did a process of ours die holding the mutex? Then it may have died between giving a file its
@@ -413,11 +459,27 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
 
     /// Lets the mutex go. A visible file that is no longer ours is left alone.
     pub fn release(self) -> Result<(), StoreError> {
-        if self.is_ours()? {
-            let visible = self.mutex.visible;
-            self.mutex.disk.remove(visible).map_err(StoreError::io("remove", visible))?;
+        match self.is_fresh() {
+            true => self.withdraw(),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Takes our lock file away, if it is there. Should another program's have come in its place
+    /// since we looked, it goes back.
+    fn withdraw(&self) -> Result<(), StoreError> {
+        let (disk, visible) = (self.mutex.disk, self.mutex.visible);
+        if !self.is_visible()? {
+            return Ok(());
+        }
+        match disk.rename(visible, &self.swap) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(StoreError::io("remove", visible))?,
+        }
+        match self.is_at(&self.swap)? {
+            true => disk.remove(&self.swap).map_err(StoreError::io("remove", &self.swap)),
+            false => self.mutex.placed(&self.swap).map(|_| ()),
+        }
     }
 }
 

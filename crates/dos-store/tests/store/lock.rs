@@ -155,14 +155,39 @@ fn a_leftover_of_ours_is_replaced_at_once_whatever_its_age() {
 #[test]
 fn a_live_lock_that_a_dead_process_of_ours_swapped_out_goes_back() {
     let scene = Scene::new();
-    // It died between swapping and looking: its own body is visible, the live one has its draft's name.
+    // It died between swapping and looking: its own body is visible, the live one is where that was.
     scene.write("owner: dos/host/1/00ff\nacquired_at: 2026-01-01T12:00:00Z\npid: 1\nguard: 1\nnonce: 00ff\n");
-    let draft = scene.folder.join(".lane-lease.lock.t.00ff");
+    let swap = scene.folder.join(".lane-lease.lock.swap.00ff");
     let live = scene.foreign(5);
-    std::fs::write(&draft, &live).unwrap();
+    std::fs::write(&swap, &live).unwrap();
     assert!(matches!(scene.acquire(), Err(StoreError::Busy { .. })));
     assert_eq!(text(&scene.visible), live);
-    assert!(!draft.exists());
+    assert!(!swap.exists());
+}
+
+#[test]
+fn what_a_dead_process_of_ours_swapped_out_goes_back_where_the_name_is_free() {
+    let scene = Scene::new();
+    let swap = scene.folder.join(".lane-lease.lock.swap.00ff");
+    let live = scene.foreign(5);
+    std::fs::write(&swap, &live).unwrap();
+    assert!(matches!(scene.acquire(), Err(StoreError::Busy { .. })));
+    assert_eq!(text(&scene.visible), live);
+    assert!(!swap.exists());
+}
+
+#[test]
+fn what_a_dead_process_of_ours_swapped_out_counts_while_another_has_the_name() {
+    let scene = Scene::new();
+    let swap = scene.folder.join(".lane-lease.lock.swap.00ff");
+    std::fs::write(&swap, scene.foreign(5)).unwrap();
+    scene.write(&scene.foreign(400));
+    assert!(matches!(scene.acquire(), Err(StoreError::Busy { .. })));
+    assert_eq!(text(&scene.visible), scene.foreign(5), "put back, now that the stale one is gone");
+    std::fs::write(&scene.visible, scene.foreign(400)).unwrap();
+    std::fs::write(&swap, scene.foreign(400)).unwrap();
+    scene.acquire().unwrap().release().unwrap();
+    scene.assert_clean();
 }
 
 #[test]

@@ -146,6 +146,7 @@ fn compaction_under_fire_keeps_what_is_held() {
 fn what_killed_writers_leave_is_removed_by_the_next_one() {
     for (leftover, command) in [
         (".dos/.lane-lease.lock.t.0123456789abcdef", "lease-lane spawn --lane x --owner a"),
+        (".dos/.lane-lease.lock.swap.0123456789abcdef", "lease-lane spawn --lane x --owner a"),
         (".dos/lane-journal.jsonl.compact.tmp", "journal compact"),
     ] {
         let env = configured(THREE_LANES);
