@@ -86,7 +86,7 @@ pub fn failure(error: &anyhow::Error) -> Exit {
 
 /// Did the lock stay busy?
 pub fn is_busy(error: &anyhow::Error) -> bool {
-    matches!(store_error(error), Some(StoreError::Busy { .. } | StoreError::LockLost { .. }))
+    store_error(error).is_some_and(StoreError::is_busy)
 }
 
 /// The answer of a verb whose lock stayed busy: one JSON line on stderr.

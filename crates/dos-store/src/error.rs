@@ -143,6 +143,11 @@ impl StoreError {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
+    /// Did somebody else come between? Then nothing was written, and it can be tried again.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::LockLost { .. } | Self::Changed { .. })
+    }
+
     /// Was there no room on the disk? Then nothing was written.
     pub fn is_for_want_of_room(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};

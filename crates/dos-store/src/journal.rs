@@ -264,8 +264,8 @@ impl<D: Disk + Clone> LaneJournal<D> {
             History::Discard => None,
         };
         let replaced = self.log.replace(&content, || {
-            may_write()?;
-            self.is_still(Some(&old), tip.end)
+            self.is_still(Some(&old), tip.end)?;
+            may_write()
         });
         self.marked_if_lost(replaced)?;
         // It stood for the old file; nobody would take it for the new one.
@@ -277,6 +277,12 @@ impl<D: Disk + Clone> LaneJournal<D> {
             bytes_reclaimed: tip.end.saturating_sub(content.len() as u64),
             archived,
         })
+    }
+
+    /// Is the journal what was read as `tip`, and nothing more? A journal that has grown: a lock was
+    /// taken away and used, or another program needs none.
+    pub fn is_unchanged(&self, tip: &Tip<D>) -> Result<(), StoreError> {
+        self.is_still(tip.file.as_ref(), tip.end)
     }
 
     /// Is the journal the file that was read, and no longer than it was? The original appends some

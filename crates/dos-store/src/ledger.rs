@@ -89,8 +89,12 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
             Ok((records, outcome)) if records.is_empty() => Ok((None, outcome)),
             Ok((records, outcome)) => {
                 added = records.len() as u64;
-                let appended =
-                    self.may_write(&held).and_then(|()| self.journal.append(&mut tip, records));
+                // In this order: a lock that is put back between the two is seen by the second.
+                let appended = self
+                    .journal
+                    .is_unchanged(&tip)
+                    .and_then(|()| self.may_write(&held))
+                    .and_then(|()| self.journal.append(&mut tip, records));
                 appended.map(|unsynced| (Some(unsynced), outcome)).map_err(E::from)
             }
             Err(error) => Err(error),

@@ -301,7 +301,7 @@ fn patiently(
 ) -> Result<Option<Outcome>, QuickstartError> {
     for _ in 0..3 {
         match ask() {
-            Err(RefereeError::Store(StoreError::Busy { .. } | StoreError::LockLost { .. })) => {}
+            Err(RefereeError::Store(error)) if error.is_busy() => {}
             answered => return Ok(answered.map(Some)?),
         }
     }

@@ -192,7 +192,7 @@ fn wider_bounds() {
 fn a_broken_promise_of_the_disk_and_a_missing_look_are_found() {
     let breaks = |fault, ours, originals, found, dying, properties: &[&str]| {
         let rules = Rules { fault, ..Rules::default() };
-        let bounds = Bounds { rules, most: Some(60_000), ..deaths(dying) };
+        let bounds = Bounds { rules, most: Some(120_000), ..deaths(dying) };
         let report = report(ours, originals, found, bounds);
         for property in properties {
             assert!(report.broken.contains_key(property), "{fault:?}: {:?}", report.broken.keys());

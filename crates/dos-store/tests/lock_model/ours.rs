@@ -149,6 +149,8 @@ struct Run {
     private: bool,
     /// Its code has the kernel lock.
     locked: bool,
+    /// How often its code has looked at the journal.
+    journal_looks: u8,
 }
 
 /// The file system and the clock, as this process sees them.
@@ -224,6 +226,7 @@ impl Ours {
             refused: false,
             private: false,
             locked: false,
+            journal_looks: 0,
         };
         let machine = Machine(Rc::new(RefCell::new(run)));
         let outcome = transact(&machine, rules.deadlines);
@@ -329,7 +332,10 @@ impl Run {
 
     fn finished(&mut self, outcome: &Result<(), StoreError>) {
         match outcome {
-            Ok(()) | Err(StoreError::Busy { .. } | StoreError::LockLost { .. }) => {}
+            Ok(())
+            | Err(
+                StoreError::Busy { .. } | StoreError::LockLost { .. } | StoreError::Changed { .. },
+            ) => {}
             Err(error) => {
                 self.did += &format!(": {error}");
                 self.world.broken = Some("a process of ours failed");

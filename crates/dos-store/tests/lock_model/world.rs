@@ -237,14 +237,14 @@ impl World {
         })
     }
 
-    /// A lock file of an original that counts: not older than its time to live.
+    /// A lock file of an original that counts: not older than its time to live. One without a text
+    /// has a short life, of which a span is far beyond.
     pub fn counts(&self, file: File) -> bool {
-        let since = match file.body {
-            Body::Ours { .. } => return false,
-            Body::Empty => file.modified,
-            Body::Original { stamp, .. } => stamp,
-        };
-        self.time - since < 2
+        match file.body {
+            Body::Ours { .. } => false,
+            Body::Empty => self.time == file.modified,
+            Body::Original { stamp, .. } => self.time - stamp < 2,
+        }
     }
 
     /// Is there a lock of an original that counts, under any name?

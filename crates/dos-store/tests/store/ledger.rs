@@ -69,7 +69,7 @@ fn nothing_is_written_when_the_journal_has_grown_since_it_was_read() {
         std::fs::write(&journal, record("ACQUIRE", "theirs", 1).line()).unwrap();
         Ok((vec![record("ACQUIRE", "ours", live.next_seq())], ()))
     });
-    assert!(matches!(lost, Err(StoreError::LockLost { .. })));
+    assert!(matches!(lost, Err(StoreError::Changed { .. })));
     assert_eq!(text(&journal), record("ACQUIRE", "theirs", 1).line());
     assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);
 }

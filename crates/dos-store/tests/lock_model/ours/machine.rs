@@ -39,6 +39,11 @@ fn text(body: Body) -> String {
     }
 }
 
+/// Its snapshot and its marker, of which there is none.
+fn is_beside_journal(path: &Utf8Path) -> bool {
+    path.as_str().starts_with(JOURNAL)
+}
+
 fn moved(reply: Reply) -> io::Result<()> {
     match reply {
         Reply::Moved(Moved::Yes) => Ok(()),
@@ -98,14 +103,11 @@ impl Disk for Machine {
     fn open_read(&self, path: &Utf8Path) -> io::Result<SimFile> {
         let run = &mut *self.0.borrow_mut();
         if path == JOURNAL {
-            run.step(
-                || "read the journal".into(),
-                |run| {
-                    run.ours().in_section = true;
-                    Reply::Opened(None)
-                },
-            )?;
+            // Before it has the mutex: what it reads there is looked at again.
             return Ok(self.journal());
+        }
+        if is_beside_journal(path) {
+            return Err(io::ErrorKind::NotFound.into());
         }
         let name = run.name(path);
         let reply = run.step(
@@ -238,6 +240,18 @@ impl Disk for Machine {
     fn stat(&self, path: &Utf8Path) -> io::Result<Option<Stat>> {
         let run = &mut *self.0.borrow_mut();
         if path == JOURNAL {
+            run.journal_looks += 1;
+            // The first look is the reading under the mutex, the second the one before writing.
+            if run.journal_looks == 1 {
+                run.step(
+                    || "read the journal".into(),
+                    |run| {
+                        run.ours().in_section = true;
+                        Reply::Opened(None)
+                    },
+                )?;
+                return Ok(Some(Stat { len: 0, ..stat_of(0, 0) }));
+            }
             let reply = run.step(
                 || "look at the journal".into(),
                 |run| {
@@ -246,6 +260,9 @@ impl Disk for Machine {
                 },
             )?;
             return Ok(Some(Stat { len: u64::from(reply == Reply::Grown(true)), ..stat_of(0, 0) }));
+        }
+        if is_beside_journal(path) {
+            return Ok(None);
         }
         let name = run.name(path);
         let comparing = std::mem::take(&mut run.comparing);
@@ -301,6 +318,14 @@ impl Disk for Machine {
         )?;
         run.locked = reply == Reply::Locked(true);
         Ok(run.locked.then(|| SimLock(self.clone())))
+    }
+
+    fn link(&self, _: &Utf8Path, _: &Utf8Path) -> io::Result<()> {
+        unreachable!()
+    }
+
+    fn boot(&self) -> String {
+        String::new()
     }
 
     fn network_file_system(&self, _: &Utf8Path) -> io::Result<Option<&'static str>> {
