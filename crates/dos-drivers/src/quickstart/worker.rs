@@ -9,7 +9,6 @@ use dos_core::lane::decide::{Grant, holds_token};
 use dos_core::lane::lease::ProcessId;
 use dos_core::lane::pattern::Pattern;
 use dos_core::lane::{Command, Outcome, Request, Tree};
-use dos_store::StoreError;
 use dos_store::clock::{Clock, RealClock};
 use dos_store::ledger::WAIT_DEFAULT;
 
