@@ -10,6 +10,11 @@ use fd_lock::RwLock;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::process::{Resource, getrlimit};
 
+use crate::error::StoreError;
+
+/// How many folders above a new one may be new as well.
+const CREATED_LEVELS_MAX: usize = 4;
+
 /// How much is copied at once.
 const COPY_BYTES: usize = 256 * 1024;
 
@@ -336,6 +341,19 @@ impl<F: DiskFile> Read for Reader<'_, F> {
         self.offset += count as u64;
         Ok(count)
     }
+}
+
+/// Makes the names of a folder, and of those above it, survive a crash: whoever created them may have
+/// died before it did.
+pub fn sync_folder_names<D: Disk>(disk: &D, folder: &Utf8Path) -> Result<(), StoreError> {
+    let named = folder.ancestors().skip(1).filter(|above| !above.as_str().is_empty());
+    for above in named.take(CREATED_LEVELS_MAX) {
+        match disk.sync_dir(above) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            other => other.map_err(StoreError::io("make durable", above))?,
+        }
+    }
+    Ok(())
 }
 
 /// Removes a name that need not be there.

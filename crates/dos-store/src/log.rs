@@ -7,7 +7,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::limits;
 
-use crate::disk::{Disk, DiskFile, copy_new, folder_of, read_exactly, remove_if_there};
+use crate::disk::{
+    Disk, DiskFile, copy_new, folder_of, read_exactly, remove_if_there, sync_folder_names,
+};
 use crate::error::StoreError;
 
 /// How much is read at once: little at first, since the tail of a journal is short.
@@ -171,6 +173,7 @@ impl<D: Disk + Clone> Log<D> {
         if created || before == 0 {
             // Before the first byte: a log with content has a name that survives a crash.
             self.sync_folder()?;
+            sync_folder_names(&self.disk, folder_of(&self.path))?;
         }
         let mut last = [b'\n'];
         if let Some(offset) = before.checked_sub(1) {

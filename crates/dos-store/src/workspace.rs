@@ -4,14 +4,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::config::Config;
 
 use crate::clock::Clock;
-use crate::disk::{Disk, DiskFile, read_small};
+use crate::disk::{Disk, DiskFile, read_small, sync_folder_names};
 use crate::error::StoreError;
 use crate::ledger::Ledger;
 
 /// A `dos.toml` is written by people.
 const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How many folders above a new one may be new as well.
-const CREATED_LEVELS_MAX: usize = 4;
 const IGNORE_NOTE: &str = "\
 # State of `dos`: what it needs to referee this workspace, nothing for the history of the repository.
 # It may be deleted while no agent is at work.
@@ -156,14 +154,7 @@ fn make_folder<D: Disk>(disk: &D, folder: &Utf8Path) -> Result<(), StoreError> {
         }
         _ => StoreError::io("create", folder)(error),
     })?;
-    // The names above it have to survive a crash, or all that is in it does not.
-    for above in folder.ancestors().skip(1).take(CREATED_LEVELS_MAX) {
-        match disk.sync_dir(above) {
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => break,
-            other => other.map_err(StoreError::io("make durable", above))?,
-        }
-    }
-    Ok(())
+    sync_folder_names(disk, folder)
 }
 
 /// Writes the ignore file unless it is there. Says whether this call created it.
