@@ -11,6 +11,7 @@ use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::lock::{guard_path, kernel_lock};
 use crate::log::Log;
+use crate::poison;
 use crate::workspace::Workspace;
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -48,8 +49,14 @@ impl Override<'_> {
         });
         let Value::Object(row) = row else { return Ok(()) };
         let lock = kernel_lock(disk, clock, &guard_path(log.path()), WAIT)?;
+        if matches!(poison::refuse(disk, log.path()), Err(StoreError::Poisoned { .. })) {
+            // Nothing is decided by this log, so that it needs nobody to look at it first.
+            log.renew(|| Ok(()))?;
+            poison::unmark(disk, log.path())?;
+        }
         let appended = log.append(&Record::from_object(row).line());
+        let appended = poison::marked_if_lost(disk, log.path(), appended);
         drop(lock);
-        appended?.sync().map_err(StoreError::io("make durable", log.path()))
+        poison::sync(disk, log.path(), appended?)
     }
 }

@@ -208,26 +208,12 @@ impl<D: Disk + Clone> LaneJournal<D> {
     /// Makes appended records survive a crash. When that fails, the journal is marked and nobody
     /// opens it again before [`LaneJournal::repair`].
     pub fn sync(&self, unsynced: Unsynced<D>) -> Result<(), StoreError> {
-        let path = self.log.path();
-        match unsynced.sync() {
-            // Somebody else's sync may have failed, and the kernel may have told them alone.
-            Ok(()) => poison::refuse(&self.disk, path),
-            Err(source) => {
-                let marked = poison::mark(&self.disk, path, &source).is_ok();
-                Err(StoreError::NotDurable { path: path.to_owned(), source, marked })
-            }
-        }
+        poison::sync(&self.disk, self.log.path(), unsynced)
     }
 
     /// Marks the journal when what failed cannot be tried again.
     fn marked_if_lost<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
-        done.inspect_err(|error| {
-            if let StoreError::TornWrite { source, .. }
-            | StoreError::NameNotDurable { source, .. } = error
-            {
-                let _ = poison::mark(&self.disk, self.log.path(), source);
-            }
-        })
+        poison::marked_if_lost(&self.disk, self.log.path(), done)
     }
 
     /// Puts what stands for the journal, read as `tip`, in its place. Refuses when that would not

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::disk::{Disk, DiskFile, folder_of, remove_if_there};
 use crate::error::StoreError;
+use crate::log::Unsynced;
 
 /// Where the marker of a log is.
 pub fn marker_path(log: &Utf8Path) -> Utf8PathBuf {
@@ -42,6 +43,37 @@ pub(crate) fn mark<D: Disk>(disk: &D, log: &Utf8Path, cause: &io::Error) -> io::
     let text = canonical(&json!({"cause": cause.to_string(), "pid": std::process::id()}));
     let _ = disk.open_append(&marker).and_then(|(mut file, _)| file.append(text.as_bytes()));
     Ok(())
+}
+
+/// Marks a log when what failed cannot be tried again.
+pub(crate) fn marked_if_lost<D: Disk, T>(
+    disk: &D,
+    log: &Utf8Path,
+    done: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    done.inspect_err(|error| {
+        if let StoreError::TornWrite { source, .. } | StoreError::NameNotDurable { source, .. } =
+            error
+        {
+            let _ = mark(disk, log, source);
+        }
+    })
+}
+
+/// Makes appended lines survive a crash. When that fails, the log is marked.
+pub(crate) fn sync<D: Disk>(
+    disk: &D,
+    log: &Utf8Path,
+    unsynced: Unsynced<D>,
+) -> Result<(), StoreError> {
+    match unsynced.sync() {
+        // Somebody else's sync may have failed, and the kernel may have told them alone.
+        Ok(()) => refuse(disk, log),
+        Err(source) => {
+            let marked = mark(disk, log, &source).is_ok();
+            Err(StoreError::NotDurable { path: log.to_owned(), source, marked })
+        }
+    }
 }
 
 /// Takes the marker away, durably.
