@@ -20,6 +20,8 @@ pub mod lock;
 pub mod lock_body;
 pub mod log;
 pub mod poison;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod snapshot;
 pub mod workspace;
 
