@@ -1,4 +1,4 @@
-//! The habits of the project as commands: `cargo xtask check|bench|kill|oracle|together`.
+//! The habits of the project as commands: `cargo xtask check|bench|crash|kill|oracle|together`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod crash;
 mod kill;
 mod oracle;
 mod original;
@@ -21,6 +22,10 @@ const USAGE: &str = "usage: cargo xtask <command>
                               shows for each step that it fails when it must
   bench [--only replay|acquire|memory]
                               measure against the original and physical limits
+  crash [--only random|crashes|schedules] [--cases N] [--seed S] [--case K]
+        [--preemptions P] [--jobs J] [--plant NAME | --plants] [--marker-window]
+                              simulate crashes and bad disks; --case replays one case,
+                              --plants shows for each planted bug that it is found
   kill [--kills N] [--writers N] [--seed S] [--compacting]
                               kill writers by the thousand, look for what they acknowledged
   oracle [--cases N] [--seed S] [--only CASE] [--keep] [--keep-going]
@@ -37,6 +42,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let result = match command.as_str() {
         "check" => check::run(&rest),
+        "crash" => crash::run(&rest),
         "bench" => bench::run(&rest),
         "kill" => kill::run(&rest),
         "oracle" => oracle::run(&rest),

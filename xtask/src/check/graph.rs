@@ -28,6 +28,7 @@ const EDGES: &[Member] = &[
         folder: "crates/dos-cli",
         may_use: &["dos-core", "dos-store", "dos-drivers"],
     },
+    Member { name: "dos-crash", folder: "crash", may_use: &["dos-core", "dos-store"] },
     Member {
         name: "dos-tests",
         folder: "tests",
