@@ -10,11 +10,11 @@ impl Rng {
     /// The generator of one case.
     pub fn new(seed: u64, case: u64) -> Self {
         let mut mixed = Self(seed);
-        Self(mixed.next() ^ case.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        Self(mixed.bits() ^ case.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
     /// The next 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -37,7 +37,7 @@ impl Choose for Rng {
     fn choose(&mut self, options: usize) -> usize {
         // Scaled, not reduced: a text that is a byte longer in another run moves a choice among its
         // bytes by at most one.
-        ((u128::from(self.next()) * options as u128) >> 64) as usize
+        ((u128::from(self.bits()) * options as u128) >> 64) as usize
     }
 }
 

@@ -15,6 +15,7 @@ use dos_core::timestamp::OutOfRange;
 use dos_store::clock::Clock;
 use dos_store::decisions::Override;
 use dos_store::journal::History;
+use dos_store::poison::marker_path;
 use dos_store::{Ledger, StoreError, Workspace};
 
 use crate::model::Model;
@@ -147,8 +148,8 @@ impl Desk {
         self.ledger.transact(self.wait, |live| -> Result<_, Failure> {
             let decision = decide(live, command, &self.moment(live)?, &self.policy)?;
             let content = self.disk.inner().content(journal()).unwrap_or_default();
-            let mut model = self.model();
-            let number = model.decide(live, &decision.entries, &content);
+            let marked = self.disk.inner().content(&marker_path(journal())).is_some();
+            let number = self.model().decide(live, &decision.entries, &content, marked);
             decided = (!decision.entries.is_empty()).then_some(number);
             Ok((decision.entries, decision.outcome))
         })?;

@@ -201,7 +201,10 @@ fn random(options: &Options) -> bool {
     let Some((number, _)) = found else { return true };
     println!("\ncase {number} of seed {} failed; its last operations:", options.seed);
     let _ = one_case(options, number);
-    let plant = options.plant.map(|plant| format!(" --plant {}", plant.name())).unwrap_or_default();
-    println!("replay: cargo xtask crash --seed {} --case {number}{plant}", options.seed);
+    let mut more = options.plant.map(|it| format!(" --plant {}", it.name())).unwrap_or_default();
+    if options.mishaps.marker_window {
+        more.push_str(" --marker-window");
+    }
+    println!("replay: cargo xtask crash --seed {} --case {number}{more}", options.seed);
     false
 }

@@ -95,7 +95,7 @@ pub fn case(seed: u64, number: u64, plant: Option<Plant>, mishaps: Mishaps, trac
             Start { image, now, boot, scripts, hazards, strict, wait, keeping, plant, tracing };
         let stopped = run(start, Choices::Random(rng.clone()), &model);
         // The run had its own copy: what follows must not repeat its choices.
-        rng = Rng::new(rng.next(), number);
+        rng = Rng::new(rng.bits(), number);
         case.starts += 1;
         case.steps += stopped.outcome.steps;
         case.trace.extend(stopped.outcome.trace);

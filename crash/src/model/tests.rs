@@ -17,10 +17,10 @@ fn acquire(lane: &str, tree: &str, seq: u64) -> Record {
 fn model() -> (Model, String) {
     let (docs, tests) = (acquire("docs", "docs/**", 1), acquire("tests", "tests/**", 2));
     let mut model = Model::new(b"");
-    let first = model.decide(&LiveSet::default(), std::slice::from_ref(&docs), b"");
+    let first = model.decide(&LiveSet::default(), std::slice::from_ref(&docs), b"", false);
     model.acknowledge(first);
     let line = docs.line();
-    model.decide(&replay(line.as_bytes()), std::slice::from_ref(&tests), line.as_bytes());
+    model.decide(&replay(line.as_bytes()), std::slice::from_ref(&tests), line.as_bytes(), false);
     assert_eq!(model.findings(), [""; 0]);
     (model, line + &tests.line())
 }
@@ -95,14 +95,14 @@ fn history_that_is_gone() {
 fn two_leases_that_collide() {
     let mut model = Model::new(b"");
     let colliding = [acquire("a", "src/**", 1), acquire("b", "src/api/**", 2)];
-    model.decide(&LiveSet::default(), &colliding, b"");
+    model.decide(&LiveSet::default(), &colliding, b"", false);
     assert!(model.findings()[0].contains("double grant"), "{:?}", model.findings());
 }
 
 #[test]
 fn a_decision_on_something_else_than_the_journal() {
     let mut model = Model::new(b"");
-    model.decide(&LiveSet::default(), &[], acquire("a", "src/**", 1).line().as_bytes());
+    model.decide(&LiveSet::default(), &[], acquire("a", "src/**", 1).line().as_bytes(), false);
     assert!(model.findings()[0].contains("something else"), "{:?}", model.findings());
 }
 

@@ -153,7 +153,7 @@ pub(super) fn clippy(workspace: &Workspace) -> anyhow::Result<Outcome> {
     let mut problems = Vec::new();
     for package in &packages {
         let name = package.name.as_str();
-        let flags = ["--all-targets", "--locked", "--", "-D", "warnings"];
+        let flags = ["--all-targets", "--all-features", "--locked", "--", "-D", "warnings"];
         let said = cargo(workspace, &[&["clippy", "--quiet", "-p", name], &flags[..]].concat())?;
         if said.success {
             continue;
