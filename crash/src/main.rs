@@ -24,6 +24,7 @@ const USAGE: &str = "usage: cargo xtask crash [options]
   --plant NAME     with this bug planted: something must be found
   --plants         every bug, one after the other
   --marker-window  also let others go on between a failed sync and its marker
+  --holes          also lose un-synced content of which later bytes are there
 ";
 
 /// A planted bug that does not show in so many random cases is not found.
@@ -95,6 +96,7 @@ fn parse(arguments: &[String]) -> anyhow::Result<Options> {
             }
             "--plants" => options.plants = true,
             "--marker-window" => options.mishaps.marker_window = true,
+            "--holes" => options.mishaps.holes = true,
             other => bail!("unknown argument `{other}`"),
         }
     }
@@ -204,6 +206,9 @@ fn random(options: &Options) -> bool {
     let mut more = options.plant.map(|it| format!(" --plant {}", it.name())).unwrap_or_default();
     if options.mishaps.marker_window {
         more.push_str(" --marker-window");
+    }
+    if options.mishaps.holes {
+        more.push_str(" --holes");
     }
     println!("replay: cargo xtask crash --seed {} --case {number}{more}", options.seed);
     false

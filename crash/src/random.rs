@@ -21,6 +21,8 @@ use crate::script::{Action, Script, random};
 pub struct Mishaps {
     /// After a sync that lost data, others go on before the journal is marked, or its writer dies.
     pub marker_window: bool,
+    /// A power cut may take un-synced content and leave what was written after it.
+    pub holes: bool,
 }
 
 /// What came of a case.
@@ -75,6 +77,7 @@ pub fn case(seed: u64, number: u64, plant: Option<Plant>, mishaps: Mishaps, trac
     let keeping =
         JournalPolicy { chain: rng.chance(20), max_entries: Some(*rng.pick(&[10, 5000])) };
     let model = Arc::new(Mutex::new(Model::new(content.as_bytes())));
+    let reach = if mishaps.holes { Reach::WithHoles } else { Reach::Any };
     let mut now = Duration::ZERO;
     let mut case = Case { finding: None, trace: Vec::new(), steps: 0, starts: 0 };
     let starts = 1 + rng.choose(3);
@@ -101,7 +104,7 @@ pub fn case(seed: u64, number: u64, plant: Option<Plant>, mishaps: Mishaps, trac
         case.trace.extend(stopped.outcome.trace);
         now = stopped.outcome.now;
         image = match stopped.outcome.cut || rng.chance(60) {
-            true => stopped.disk.power_cut(Reach::Any, &mut rng),
+            true => stopped.disk.power_cut(reach, &mut rng),
             false => stopped.disk.shut_down(),
         };
         let mut model = lock(&model);

@@ -22,7 +22,7 @@ fn a_case_can_be_replayed() {
     // A name that the system's randomness made is the only thing that differs.
     let trace = |number| {
         let case = case(SEED, number, None, Mishaps::default(), true);
-        let shown = |line: &String| line.split(".t.").next().unwrap_or_default().to_string();
+        let shown = |line: &String| line.split(".lock.").next().unwrap_or_default().to_string();
         case.trace.iter().map(shown).collect::<Vec<_>>()
     };
     for number in 0..40 {

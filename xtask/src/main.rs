@@ -23,7 +23,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench [--only replay|acquire|memory]
                               measure against the original and physical limits
   crash [--only random|crashes|schedules] [--cases N] [--seed S] [--case K]
-        [--preemptions P] [--jobs J] [--plant NAME | --plants] [--marker-window]
+        [--preemptions P] [--jobs J] [--plant NAME | --plants] [--marker-window] [--holes]
                               simulate crashes and bad disks; --case replays one case,
                               --plants shows for each planted bug that it is found
   kill [--kills N] [--writers N] [--seed S] [--compacting]

@@ -12,10 +12,14 @@ const INDEPENDENT_MAX: usize = 6;
 /// Which of the legal states are to be chosen from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Any of them.
+    /// Any of them in which un-synced content is lost from some byte on.
     Any,
+    /// Also those in which content is missing in the middle, although what was written later is
+    /// there.
+    WithHoles,
     /// Few enough to look at each: either some names are lost, and of each file all un-synced
-    /// content or none; or the file that was written last is torn, and nothing else is lost.
+    /// content or none; or the file that was written last is torn or has a hole, and nothing else
+    /// is lost.
     Bounded,
 }
 
@@ -43,8 +47,8 @@ pub(super) fn cut(files: &Files, reach: Reach, choose: &mut dyn Choose) -> Files
             kept.folders.insert(number, names.clone());
         } else if let Some(content) = files.contents.get(&number) {
             let durable = match (reach, torn) {
-                (Reach::Any, _) => bytes(content, choose),
-                (_, Some(torn)) if torn == number => bytes(content, choose),
+                (Reach::Any | Reach::WithHoles, _) => bytes(content, reach, choose),
+                (_, Some(torn)) if torn == number => bytes(content, reach, choose),
                 (_, Some(_)) => whole(content),
                 (_, None) if content.unsynced.is_empty() || choose.choose(2) == 0 => {
                     content.durable.clone()
@@ -74,7 +78,7 @@ fn names(
         (_, 0) => return folders,
         (Reach::Bounded, ..=INDEPENDENT_MAX) => 2,
         (Reach::Bounded, _) => choose.choose(2),
-        (Reach::Any, _) => choose.choose(3),
+        (Reach::Any | Reach::WithHoles, _) => choose.choose(3),
     };
     match way {
         0 => lost.extend(choose.choose(count + 1)..count),
@@ -98,13 +102,14 @@ fn whole(content: &Content) -> Vec<u8> {
 
 /// Un-synced writes survive as a prefix that is torn at any byte, with a tail of zeros in place of
 /// the rest, or with a hole of zeros in the middle.
-fn bytes(content: &Content, choose: &mut dyn Choose) -> Vec<u8> {
+fn bytes(content: &Content, reach: Reach, choose: &mut dyn Choose) -> Vec<u8> {
     let mut bytes = content.durable.clone();
     if content.unsynced.is_empty() {
         return bytes;
     }
     let mut whole = whole(content);
-    match choose.choose(5) {
+    let ways = if reach == Reach::Any { 4 } else { 5 };
+    match choose.choose(ways) {
         0 => bytes,
         1 => whole,
         2 => {
