@@ -15,8 +15,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::journal::JournalPolicy;
 use crate::lane::overlap::{self, Exact, OverlapPolicy, POLICY_NAMES};
-use crate::lane::pattern::Pattern;
-use crate::lane::{Lanes, Policy, Tree};
+use crate::lane::{Case, Lanes, Policy, Region, Tree};
 
 /// What a workspace declares, defaults filled in.
 pub struct Config {
@@ -28,6 +27,8 @@ pub struct Config {
     pub ratio_max: f64,
     /// How the journal is kept.
     pub journal: JournalPolicy,
+    /// Do letters of different case name one file, under the overlap policy `exact`?
+    pub case: Case,
     /// Is there a usable `[lanes]` table?
     pub lanes_declared: bool,
     /// What is wrong with the file.
@@ -102,7 +103,7 @@ const PATH_KEYS: [&str; 14] = [
     "verdict_journal",
 ];
 const LANE_KEYS: [&str; 5] = ["concurrent", "exclusive", "autopick", "trees", "aliases"];
-const OVERLAP_KEYS: [&str; 2] = ["policy", "ratio_max"];
+const OVERLAP_KEYS: [&str; 3] = ["case", "policy", "ratio_max"];
 const JOURNAL_KEYS: [&str; 1] = ["chain"];
 /// The caps under `[retention]`, of which this version reads the first.
 const RETENTION_KEYS: [&str; 6] = [
@@ -127,9 +128,8 @@ impl Config {
         let mut reader = Reader { text, findings: Vec::new() };
         let document = reader.document();
         let lanes = reader.table(&document, "lanes", Reader::lanes);
-        let (overlap, ratio_max) = reader
-            .table(&document, "overlap", Reader::overlap)
-            .unwrap_or_else(|| (Box::new(Exact), overlap::RATIO_MAX));
+        let Overlap { policy: overlap, ratio_max, case } =
+            reader.table(&document, "overlap", Reader::overlap).unwrap_or_default();
         let paths = reader.table(&document, "paths", Reader::paths).unwrap_or_default();
         let class_budgets =
             reader.table(&document, "concurrency_class", Reader::classes).unwrap_or_default();
@@ -142,11 +142,26 @@ impl Config {
         let mut policy = Policy::new(lanes.unwrap_or_else(Lanes::undeclared), overlap);
         policy.class_budgets = class_budgets;
         let journal = JournalPolicy { chain, max_entries };
-        Self { policy, paths, ratio_max, journal, lanes_declared, findings: reader.findings }
+        let findings = reader.findings;
+        Self { policy, paths, ratio_max, journal, case, lanes_declared, findings }
     }
 }
 
 type Value<'a> = Spanned<DeValue<'a>>;
+
+/// The `[overlap]` table.
+struct Overlap {
+    policy: Box<dyn OverlapPolicy>,
+    ratio_max: f64,
+    case: Case,
+}
+
+impl Default for Overlap {
+    fn default() -> Self {
+        let policy = Box::new(Exact::default());
+        Self { policy, ratio_max: overlap::RATIO_MAX, case: Case::default() }
+    }
+}
 
 struct Reader<'t> {
     text: &'t str,
@@ -233,20 +248,28 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// A pattern that cannot be read is reported, and stays: it may name any file.
+    /// A pattern that cannot be read is reported, and stays: it may name any file. Comments go.
     fn tree(&mut self, lane: &str, value: &Value<'t>) -> Result<Tree, Problem> {
         let patterns = string_list(value, lane)?;
-        for pattern in &patterns {
-            if let Err(error) = Pattern::parse(pattern) {
-                let what = format!("lane {lane}: {error}");
-                let suggestion = "until it is mended it counts as the whole repository".into();
-                self.report(Problem { span: value.span(), what, suggestion }, true);
-            }
+        let region = Region::read(&patterns, Case::default());
+        let items = value.get_ref().as_array().into_iter().flat_map(|items| items.iter());
+        for error in region.errors() {
+            let place = items.clone().find(|item| item.get_ref().as_str() == Some(&error.pattern));
+            let span = place.map_or(value.span(), |item| item.span());
+            let what = format!("lane {lane}: {error}");
+            let stands = match error.pattern.trim_start().starts_with('!') {
+                true => "until it is mended it takes nothing away",
+                false => "until it is mended it counts as the whole repository",
+            };
+            self.report(Problem { span, what, suggestion: stands.to_string() }, true);
         }
-        Ok(Tree::new(patterns))
+        Ok(match region.errors().next() {
+            Some(_) => Tree::new(patterns),
+            None => region.clauses().iter().map(|clause| clause.text().to_string()).collect(),
+        })
     }
 
-    fn overlap(&mut self, value: &Value<'t>) -> Result<(Box<dyn OverlapPolicy>, f64), Problem> {
+    fn overlap(&mut self, value: &Value<'t>) -> Result<Overlap, Problem> {
         let Some(table) = value.get_ref().as_table() else {
             return Err(expected(value, "overlap", "a table", "[overlap]"));
         };
@@ -257,20 +280,18 @@ impl<'t> Reader<'t> {
                 .filter(|ratio| *ratio > 0.0 && *ratio <= 1.0)
                 .ok_or_else(|| expected_ratio(value))?;
         }
-        let Some(value) = table.get("policy") else {
-            return Ok((Box::new(Exact), ratio_max));
+        let case = match table.get("case") {
+            None => Case::default(),
+            Some(value) => named(value, "case", &Case::NAMES, "rule of case", Case::named)?,
         };
-        let Some(name) = value.get_ref().as_str() else {
-            return Err(expected(value, "policy", "a text", "policy = \"exact\""));
+        let policy: Box<dyn OverlapPolicy> = match table.get("policy") {
+            None => Box::new(Exact { case }),
+            Some(value) => {
+                let policy = |name: &str| overlap::policy_named(name, case, ratio_max);
+                named(value, "policy", &POLICY_NAMES, "overlap policy", policy)?
+            }
         };
-        match overlap::policy_named(name, ratio_max) {
-            Some(policy) => Ok((policy, ratio_max)),
-            None => Err(Problem {
-                span: value.span(),
-                what: format!("there is no overlap policy {name:?}, so that \"exact\" applies"),
-                suggestion: nearest(name, &POLICY_NAMES),
-            }),
-        }
+        Ok(Overlap { policy, ratio_max, case })
     }
 
     fn classes(&mut self, value: &Value<'t>) -> Result<BTreeMap<String, u32>, Problem> {
@@ -393,6 +414,25 @@ fn string_list(value: &Value<'_>, name: &str) -> Result<Vec<String>, Problem> {
             None => Err(expected(item, &format!("each entry of {name}"), "a text", &example)),
         })
         .collect()
+}
+
+/// What a key's text names; the first of the names applies when it names nothing.
+fn named<T>(
+    value: &Value<'_>,
+    key: &str,
+    names: &[&str],
+    what: &str,
+    choose: impl Fn(&str) -> Option<T>,
+) -> Result<T, Problem> {
+    let default = names.first().copied().unwrap_or_default();
+    let Some(name) = value.get_ref().as_str() else {
+        return Err(expected(value, key, "a text", &format!("{key} = {default:?}")));
+    };
+    choose(name).ok_or_else(|| Problem {
+        span: value.span(),
+        what: format!("there is no {what} {name:?}, so that {default:?} applies"),
+        suggestion: nearest(name, names),
+    })
 }
 
 fn number(value: &Value<'_>) -> Option<f64> {

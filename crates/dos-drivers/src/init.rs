@@ -11,7 +11,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::lane::lease::fold;
 use dos_core::lane::overlap::{Exact, OverlapPolicy};
-use dos_core::lane::pattern::Pattern;
+use dos_core::lane::pattern::{Case, Pattern};
 use dos_core::lane::tree::required_name;
 use dos_core::lane::{Lanes, Tree};
 use dos_store::disk::{Disk, DiskFile, RealDisk};
@@ -232,10 +232,11 @@ impl Derived {
         for candidate in candidates {
             let lane = candidate.lane(&uses, &taken);
             let tree = Tree::new([lane.pattern.clone()]);
+            let exact = Exact::default();
             let shared = self
                 .lanes
                 .iter()
-                .find(|other| Exact.meeting(&tree, &Tree::new([other.pattern.clone()])).is_some());
+                .find(|other| exact.meeting(&tree, &Tree::new([other.pattern.clone()])).is_some());
             let why = match (candidate.problem(&lane), shared) {
                 (Some(problem), _) => Why::Unnameable(problem),
                 (None, Some(other)) => Why::SharedWith(other.name.clone()),
@@ -334,11 +335,10 @@ impl Candidate {
             names.find(|name| is_free(name)).unwrap_or_default()
         });
         let names: Vec<String> = self.path.iter().map(|name| literal(name)).collect();
-        DerivedLane {
-            name,
-            pattern: format!("{}/**", names.join("/")),
-            folder: self.path.join("/"),
-        }
+        let pattern = format!("{}/**", names.join("/"));
+        // At the start of a line they have a meaning.
+        let escape = if pattern.starts_with(['!', '#']) { "\\" } else { "" };
+        DerivedLane { name, pattern: format!("{escape}{pattern}"), folder: self.path.join("/") }
     }
 
     /// Why the lane cannot stand for the folder.
@@ -349,7 +349,7 @@ impl Candidate {
         if self.path.iter().any(|name| name.contains('\\')) {
             return Some("its name holds a backslash, which separates folders".to_string());
         }
-        match Pattern::parse(&lane.pattern) {
+        match Pattern::parse(&lane.pattern, Case::default()) {
             Err(error) => Some(error.to_string()),
             Ok(pattern) => {
                 let covers = pattern.matches(&format!("{}/file", lane.folder));

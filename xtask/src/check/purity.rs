@@ -10,7 +10,16 @@ use super::{Outcome, judge};
 const CORE: &str = "dos-core";
 
 /// What dos-core may depend on directly, always with `default-features = false`.
-const DIRECT: &[&str] = &["memchr", "serde", "serde_json", "sha2", "thiserror", "time", "toml"];
+const DIRECT: &[&str] = &[
+    "memchr",
+    "serde",
+    "serde_json",
+    "sha2",
+    "thiserror",
+    "time",
+    "toml",
+    "unicode-normalization",
+];
 
 /// What its tests may use besides.
 const DEVELOPMENT: &[&str] = &["insta", "proptest"];
@@ -31,9 +40,11 @@ const TRANSITIVE: &[&str] = &[
     "thiserror",
     "time",
     "time-core",
-    "toml",
+    "tinyvec",
+    "tinyvec_macros",
     "toml_datetime",
     "toml_parser",
+    "unicode-normalization",
     "winnow",
     "zmij",
     //

@@ -2,106 +2,92 @@
 //!
 //! The answer is a breadth-first walk of the product of two pattern automata and the rule of what a
 //! path is, so that the first accepted path is a shortest one and an exhausted walk is a proof.
+//! What other patterns take away is walked along with it by [`without`].
 
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::pattern::automaton::{Branch, Class, Guard, Literal};
-use super::pattern::{Pattern, fold};
+use super::pattern::automaton::{Branch, Guard, Literal};
+use super::pattern::class::composed;
+use super::pattern::{Case, Pattern};
+use without::Taken;
 
 #[cfg(test)]
 mod tests;
+pub(super) mod without;
 
-/// Most states of products that one call visits: two patterns of 500 wildcards each. Beyond it the
-/// answer is "may meet".
-const STATES_MAX: usize = 1 << 20;
+/// Most states of products that deciding two patterns visits: two patterns of 500 wildcards each.
+/// Beyond it the answer is [`Common::Unknown`].
+pub const STATES_MAX: usize = 1 << 20;
 /// How many bits of a visited set cost as much as one state.
 const BITS_PER_STATE: usize = 1024;
 
-/// A shortest path, in characters, that both patterns own; `None` if and only if there is none.
+/// What two sets of paths have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Common {
+    /// No path: that is proved.
+    Nothing,
+    /// Some paths, of which this is a shortest one in characters. It has no `.` or `..` component,
+    /// spells literal characters as the patterns do, and is always the same one.
+    Path(String),
+    /// To tell would cost more than the bound.
+    Unknown,
+}
+
+/// What two patterns of the same case rule have in common.
 ///
-/// The path has no `.` or `..` component, spells literal characters as the patterns do, and is
-/// always the same one for the same two patterns.
-///
-/// The work is bounded. Only hostile patterns reach the bound: the product of their lengths, summed
-/// over the pairs of their alternatives, must pass a quarter of a million. Then the answer is the
-/// conservative one, that they may meet: a shared path that may not be the shortest, or else a path
-/// that only `a` is known to own.
-pub fn shared_path(a: &Pattern, b: &Pattern) -> Option<String> {
+/// The work is bounded by [`STATES_MAX`]. Only hostile patterns reach it: the product of their
+/// lengths, summed over the pairs of their alternatives, must pass a quarter of a million.
+pub fn shared_path(a: &Pattern, b: &Pattern) -> Common {
     let mut budget = STATES_MAX;
-    let mut best: Option<Vec<char>> = None;
+    common_path(a, b, &Taken::nothing(), usize::MAX, &mut budget).conclude()
+}
+
+/// A shortest path with fewer than `shorter_than` characters that both patterns own and nobody
+/// takes away.
+pub(super) fn common_path(
+    a: &Pattern,
+    b: &Pattern,
+    taken: &Taken<'_>,
+    shorter_than: usize,
+    budget: &mut usize,
+) -> Search {
+    let case = a.case();
+    let mut best = Search::Nothing;
+    let mut shorter_than = shorter_than;
     for left in a.branches() {
         for right in b.branches() {
-            let shorter_than = best.as_ref().map_or(usize::MAX, Vec::len);
-            match search(left, right, shorter_than, &mut budget) {
-                Search::Found(path) => best = Some(path),
+            let mut found = search(left, right, case, shorter_than, budget);
+            // The shortest of all is the shortest of what is left, unless it is taken away.
+            if let Search::Found(path) = &found
+                && taken.takes(path, case)
+            {
+                found = without::search(left, right, case, taken, shorter_than, budget);
+            }
+            match found {
                 Search::Nothing => {}
-                Search::GaveUp => {
-                    let path = best.or_else(|| example(left));
-                    return Some(path.map_or_else(|| String::from(a.text()), String::from_iter));
+                Search::GaveUp if matches!(best, Search::Found(_)) => return best,
+                Search::GaveUp => return Search::GaveUp,
+                Search::Found(path) => {
+                    shorter_than = path.len();
+                    best = Search::Found(path);
                 }
             }
         }
     }
-    best.map(String::from_iter)
-}
-
-/// Some path of the branch alone.
-fn example(branch: &Branch) -> Option<Vec<char>> {
-    let mut budget = usize::MAX;
-    match search(branch, &Branch::everything(), usize::MAX, &mut budget) {
-        Search::Found(path) => Some(path),
-        Search::Nothing | Search::GaveUp => None,
-    }
-}
-
-/// Where a character for a witness is looked for, the most readable first.
-const READABLE: [(char, char); 5] =
-    [('a', 'z'), ('0', '9'), ('!', '~'), ('\u{a1}', char::MAX), ('\0', char::MAX)];
-
-/// A character that both classes contain, readable if possible and a dot only if there is no other.
-pub(super) fn common_character(a: &Class, b: &Class) -> Option<char> {
-    READABLE
-        .iter()
-        .find_map(|(low, high)| common_between(*low, *high, a, b))
-        .or_else(|| (a.contains('.') && b.contains('.')).then_some('.'))
-}
-
-/// The first plain character from `low` to `high` that both classes contain.
-fn common_between(low: char, high: char, a: &Class, b: &Class) -> Option<char> {
-    let mut left = a.ranges().iter().copied().peekable();
-    let mut right = b.ranges().iter().copied().peekable();
-    loop {
-        let (left_low, left_high) = *left.peek()?;
-        let (right_low, right_high) = *right.peek()?;
-        let mut shared = left_low.max(right_low).max(low)..=left_high.min(right_high).min(high);
-        let found = shared.find(|character| is_plain(*character));
-        if found.is_some() {
-            return found;
-        }
-        if left_high < right_high {
-            left.next()
-        } else {
-            right.next()
-        };
-    }
-}
-
-/// Is it folded, and not the dot, which could make a component that is no name?
-fn is_plain(character: char) -> bool {
-    character != '.' && fold(character) == character
+    best
 }
 
 /// The character that serves both guards, as one of the patterns spells it where they do.
-fn serve_both(a: Guard<'_>, b: Guard<'_>) -> Option<char> {
+fn serve_both(a: Guard<'_>, b: Guard<'_>, case: Case) -> Option<char> {
     match (a, b) {
         (Guard::Literal(literal), other) | (other, Guard::Literal(literal)) => {
             other.admits(literal.folded).then_some(literal.written)
         }
-        (Guard::Class(left), Guard::Class(right)) => common_character(left, right),
+        (Guard::Class(left), Guard::Class(right)) => left.common(right, case),
         (Guard::Class(class), Guard::Any) | (Guard::Any, Guard::Class(class)) => {
-            common_character(class, class)
+            class.common(class, case)
         }
         (Guard::Any, Guard::Any) => Some('a'),
     }
@@ -134,14 +120,42 @@ impl Component {
     }
 }
 
-enum Search {
+/// How a walk ended.
+pub(super) enum Search {
+    /// With a shortest path.
     Found(Vec<char>),
+    /// Without one: there is none.
     Nothing,
+    /// At the bound.
     GaveUp,
 }
 
+impl Search {
+    /// What is proved by it. No path is ever looked up that is not in composed form: only patterns
+    /// that spell a bare accent beside a wildcard lead to one, and it is no witness.
+    pub(super) fn conclude(self) -> Common {
+        match self {
+            Self::Nothing => Common::Nothing,
+            Self::GaveUp => Common::Unknown,
+            Self::Found(path) => {
+                let path = String::from_iter(path);
+                match composed(&path) == path {
+                    true => Common::Path(path),
+                    false => Common::Unknown,
+                }
+            }
+        }
+    }
+}
+
 /// Looks for a shortest path of both branches with fewer than `shorter_than` characters.
-fn search(left: &Branch, right: &Branch, shorter_than: usize, budget: &mut usize) -> Search {
+fn search(
+    left: &Branch,
+    right: &Branch,
+    case: Case,
+    shorter_than: usize,
+    budget: &mut usize,
+) -> Search {
     if contradict(left.prefix().zip(right.prefix()))
         || contradict(left.suffix().zip(right.suffix()))
     {
@@ -155,7 +169,7 @@ fn search(left: &Branch, right: &Branch, shorter_than: usize, budget: &mut usize
     };
     *budget = remaining;
     let visited = vec![0; bits / 64 + 1];
-    Product { left, right, fixed, visited, nodes: Vec::new() }.walk(shorter_than, budget)
+    Product { left, right, case, fixed, visited, nodes: Vec::new() }.walk(shorter_than, budget)
 }
 
 /// Do the literals of two patterns differ at the same place?
@@ -167,6 +181,7 @@ fn contradict(mut literals: impl Iterator<Item = (Literal, Literal)>) -> bool {
 struct Product<'a> {
     left: &'a Branch,
     right: &'a Branch,
+    case: Case,
     /// How many literal characters both start with: the walk begins behind them.
     fixed: usize,
     /// One bit for each pair of states and [`Component`].
@@ -215,7 +230,7 @@ impl Product<'_> {
             *budget = remaining;
             for (left_guard, left) in left_branch.moves(node.left).into_iter().flatten() {
                 for (right_guard, right) in right_branch.moves(node.right).into_iter().flatten() {
-                    let Some(character) = serve_both(left_guard, right_guard) else {
+                    let Some(character) = serve_both(left_guard, right_guard, self.case) else {
                         continue;
                     };
                     let Some(component) = node.component.then(character) else {

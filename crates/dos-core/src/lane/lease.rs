@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use crate::json::{self, Object};
+use crate::lane::pattern::Case;
+use crate::lane::region::Region;
 use crate::limits;
 use crate::timestamp::Timestamp;
 
@@ -184,6 +186,11 @@ impl Tree {
     /// The patterns, in order.
     pub fn patterns(&self) -> &[String] {
         &self.0
+    }
+
+    /// The paths that the patterns stand for.
+    pub fn region(&self, case: Case) -> Region {
+        Region::read(&self.0, case)
     }
 
     /// No pattern: what may be written is unknown.

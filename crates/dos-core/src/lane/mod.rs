@@ -10,6 +10,7 @@ pub mod overlap;
 pub mod pattern;
 pub mod policy;
 pub mod refusal;
+pub mod region;
 pub mod tree;
 pub mod vitality;
 
@@ -17,6 +18,8 @@ pub use arbiter::{Admission, Request, arbitrate};
 pub use command::Command;
 pub use decide::{Decision, Outcome, decide};
 pub use lease::{Lease, Tree};
+pub use pattern::Case;
 pub use policy::{Lanes, Policy};
 pub use refusal::{Cause, Refusal};
+pub use region::Region;
 pub use vitality::Moment;

@@ -5,9 +5,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::lane::intersect::shared_path;
 use crate::lane::lease::{Tree, fold};
-use crate::lane::pattern::Pattern;
+use crate::lane::pattern::Case;
+use crate::lane::region::{Contact, Doubt};
 
 /// Two patterns that meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,14 +18,32 @@ pub struct Meeting {
     pub held: String,
     /// A path that both own, where the policy can name one.
     pub witness: Option<String>,
+    /// Why they count as meeting where that is not proved.
+    pub doubt: Option<Doubt>,
+}
+
+impl From<Contact<'_>> for Meeting {
+    fn from(contact: Contact<'_>) -> Self {
+        let (witness, doubt) = match contact.witness {
+            Ok(path) => (Some(path), None),
+            Err(doubt) => (None, Some(doubt)),
+        };
+        Self { requested: contact.ours.into(), held: contact.theirs.into(), witness, doubt }
+    }
 }
 
 impl fmt::Display for Meeting {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "pattern `{}` meets `{}`", self.requested, self.held)?;
-        match &self.witness {
-            Some(path) => write!(formatter, " at {path}"),
-            None => Ok(()),
+        let Self { requested, held, .. } = self;
+        match (&self.witness, self.doubt) {
+            (Some(path), _) => write!(formatter, "pattern `{requested}` meets `{held}` at {path}"),
+            (None, None) => write!(formatter, "pattern `{requested}` meets `{held}`"),
+            (None, Some(Doubt::Unreadable)) => {
+                write!(formatter, "pattern `{requested}` may meet `{held}`: one cannot be read")
+            }
+            (None, Some(Doubt::TooCostly)) => {
+                write!(formatter, "pattern `{requested}` may meet `{held}`: too costly to rule out")
+            }
         }
     }
 }
@@ -37,15 +55,21 @@ pub trait OverlapPolicy {
 
     /// The two patterns that forbid it; `None` when the request may be admitted.
     fn meeting(&self, requested: &Tree, held: &Tree) -> Option<Meeting>;
+
+    /// The rule of case, when trees meet exactly where the regions that they spell share a path.
+    /// Then an index over regions is asked instead of comparing with every lease.
+    fn region_case(&self) -> Option<Case> {
+        None
+    }
 }
 
 /// The policies that `[overlap] policy` can name.
 pub const POLICY_NAMES: [&str; 2] = ["exact", "prefix"];
 
 /// The policy of that name.
-pub fn policy_named(name: &str, ratio_max: f64) -> Option<Box<dyn OverlapPolicy>> {
+pub fn policy_named(name: &str, case: Case, ratio_max: f64) -> Option<Box<dyn OverlapPolicy>> {
     match name {
-        "exact" => Some(Box::new(Exact)),
+        "exact" => Some(Box::new(Exact { case })),
         "prefix" => Some(Box::new(Prefix { ratio_max })),
         _ => None,
     }
@@ -54,8 +78,11 @@ pub fn policy_named(name: &str, ratio_max: f64) -> Option<Box<dyn OverlapPolicy>
 /// Refuses when some path is owned by both trees, and names it.
 ///
 /// A pattern that cannot be read may name any path.
-#[derive(Clone, Copy, Debug)]
-pub struct Exact;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exact {
+    /// Do letters of different case name different files?
+    pub case: Case,
+}
 
 impl OverlapPolicy for Exact {
     fn name(&self) -> &'static str {
@@ -63,23 +90,11 @@ impl OverlapPolicy for Exact {
     }
 
     fn meeting(&self, requested: &Tree, held: &Tree) -> Option<Meeting> {
-        let held: Vec<_> =
-            held.patterns().iter().map(|text| (text, Pattern::parse(text))).collect();
-        for text in requested.patterns() {
-            let parsed = Pattern::parse(text);
-            for (held_text, held_pattern) in &held {
-                let witness = match (&parsed, held_pattern) {
-                    (Ok(ours), Ok(theirs)) => match shared_path(ours, theirs) {
-                        None => continue,
-                        found => found,
-                    },
-                    _ => None,
-                };
-                let (requested, held) = (text.clone(), (*held_text).clone());
-                return Some(Meeting { requested, held, witness });
-            }
-        }
-        None
+        requested.region(self.case).meets(&held.region(self.case)).map(Meeting::from)
+    }
+
+    fn region_case(&self) -> Option<Case> {
+        Some(self.case)
     }
 }
 
@@ -144,7 +159,7 @@ impl OverlapPolicy for Prefix {
         let same = same_glob(requested, held);
         let (requested, held) =
             same.or_else(|| shared_prefixes(requested, held).into_iter().next())?;
-        Some(Meeting { requested, held, witness: None })
+        Some(Meeting { requested, held, witness: None, doubt: None })
     }
 }
 

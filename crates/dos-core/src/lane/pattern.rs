@@ -8,10 +8,12 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-pub use automaton::fold;
-use automaton::{Branch, Class, Literal, SEPARATOR, Step};
+use automaton::{Branch, Literal, SEPARATOR, Step};
+pub use class::Case;
+use class::{Class, composed};
 
 pub(super) mod automaton;
+pub(super) mod class;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -27,13 +29,17 @@ const SHOWN_CHARACTERS_MAX: usize = 200;
 /// A set of repo-relative paths, written as a glob.
 ///
 /// `?` is one character and `*` any run of them inside one component; `**` as a whole component
-/// crosses components; `[a-z]` and `[!a-z]` are classes; `{a,b/c}` lists alternatives. `/` and `\`
-/// both separate components and there are no escapes: `[*]` names a literal star. Case is ignored.
-/// A branch without wildcards, or with a trailing slash, owns everything below what it names too.
+/// crosses components; `[a-z]` and `[!a-z]` are classes; `{a,b/c}` lists alternatives. A branch
+/// without wildcards, or with a trailing slash, owns everything below what it names too.
+///
+/// `/` and `\` both separate components, so that `src\**` means the same everywhere. A special
+/// character stands for itself in a class: `[*]`, and there `\` escapes: `[\]\-]`. `\!` and `\#`
+/// start a name that a [`Region`](super::region::Region) would read otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
     branches: Vec<Branch>,
+    case: Case,
 }
 
 /// Why a text is not a pattern, and where.
@@ -57,6 +63,11 @@ pub enum PatternProblem {
     /// The pattern starts at the root of a file system.
     #[error("it is absolute; write the path from the root of the repository")]
     Absolute,
+    /// A `!` with nothing to take away from.
+    #[error(
+        "`!` takes away from the patterns before it, and there is none; write `\\!` for a name that starts so"
+    )]
+    NothingBefore,
     /// A `..` component.
     #[error("`..` is not followed; write the path from the root of the repository")]
     Parent,
@@ -90,16 +101,10 @@ pub enum PatternProblem {
 
 impl Pattern {
     /// Reads a pattern. Whatever could only match nothing is an error.
-    pub fn parse(text: &str) -> Result<Pattern, PatternError> {
-        match branches_of(text) {
-            Ok(branches) => Ok(Pattern { text: String::from(text), branches }),
-            Err((column, problem)) => {
-                let mut pattern: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
-                if pattern.len() < text.len() {
-                    pattern.push('…');
-                }
-                Err(PatternError { pattern, column, problem })
-            }
+    pub fn parse(text: &str, case: Case) -> Result<Pattern, PatternError> {
+        match branches_of(&composed(text), case) {
+            Ok(branches) => Ok(Pattern { text: String::from(text), branches, case }),
+            Err((column, problem)) => Err(PatternError::new(text, column, problem)),
         }
     }
 
@@ -113,7 +118,17 @@ impl Pattern {
     /// The path is relative to the root of the repository: an absolute one, one with a `..`
     /// component and the root itself belong to no pattern.
     pub fn matches(&self, path: &str) -> bool {
-        folded_path(path).is_some_and(|path| self.branches.iter().any(|branch| branch.owns(&path)))
+        RepoPath::new(path, self.case).is_some_and(|path| self.owns(&path))
+    }
+
+    /// Does this pattern own the path, which was read under the same rule of case?
+    pub fn owns(&self, path: &RepoPath) -> bool {
+        self.branches.iter().any(|branch| branch.owns(&path.0))
+    }
+
+    /// Do letters of different case count as one?
+    pub fn case(&self) -> Case {
+        self.case
     }
 
     /// The alternatives that the braces stand for; at least one.
@@ -122,26 +137,48 @@ impl Pattern {
     }
 }
 
-/// The path in lower case, with `/` between components and nothing else; `None` if it is no name
-/// of something below the root.
-fn folded_path(path: &str) -> Option<Vec<char>> {
-    if path.starts_with(['/', '\\']) {
-        return None;
+impl PatternError {
+    pub(super) fn new(text: &str, column: usize, problem: PatternProblem) -> Self {
+        let mut pattern: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+        if pattern.len() < text.len() {
+            pattern.push('…');
+        }
+        Self { pattern, column, problem }
     }
-    let mut folded = Vec::with_capacity(path.len());
-    for component in path.split(['/', '\\']) {
-        match component {
-            "" | "." => {}
-            ".." => return None,
-            name => {
-                if !folded.is_empty() {
-                    folded.push('/');
+}
+
+/// A path below the root of the repository, ready to be compared: `/` between components and
+/// nothing else, accents composed, one spelling for all cases.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RepoPath(String);
+
+impl RepoPath {
+    /// Reads a path; `None` if it is no name of something below the root.
+    pub fn new(path: &str, case: Case) -> Option<RepoPath> {
+        if path.starts_with(['/', '\\']) {
+            return None;
+        }
+        let path = composed(path);
+        let mut folded = String::with_capacity(path.len());
+        for component in path.split(['/', '\\']) {
+            match component {
+                "" | "." => {}
+                ".." => return None,
+                name => {
+                    if !folded.is_empty() {
+                        folded.push('/');
+                    }
+                    folded.extend(name.chars().map(|character| case.fold(character)));
                 }
-                folded.extend(name.chars().map(fold));
             }
         }
+        (!folded.is_empty()).then_some(RepoPath(folded))
     }
-    (!folded.is_empty()).then_some(folded)
+
+    /// The path as it is compared.
+    pub fn folded(&self) -> &str {
+        &self.0
+    }
 }
 
 /// One element of a pattern's text and the column it starts at. Separators, braces and commas are
@@ -174,19 +211,19 @@ impl Symbol {
     }
 }
 
-fn branches_of(text: &str) -> Result<Vec<Branch>, (usize, PatternProblem)> {
+fn branches_of(text: &str, case: Case) -> Result<Vec<Branch>, (usize, PatternProblem)> {
     if text.len() > PATTERN_BYTES_MAX {
         return Err((1, PatternProblem::TooLong));
     }
-    let symbols = symbols_of(text)?;
-    expand(&symbols)?.iter().map(|branch| compile(branch)).collect()
+    let symbols = symbols_of(text, case)?;
+    expand(&symbols)?.iter().map(|branch| compile(branch, case)).collect()
 }
 
-fn symbols_of(text: &str) -> Result<Vec<Symbol>, (usize, PatternProblem)> {
+fn symbols_of(text: &str, case: Case) -> Result<Vec<Symbol>, (usize, PatternProblem)> {
     let indented = text.trim_start();
     let indent = text.chars().count() - indented.chars().count();
-    let slashed = indented.trim_end().chars().map(|c| if c == '\\' { '/' } else { c });
-    let mut rest = slashed.enumerate().map(|(index, c)| (indent + index + 1, c));
+    let numbered = indented.trim_end().chars().enumerate();
+    let mut rest = numbered.map(|(index, character)| (indent + index + 1, character));
     if let Some((column, _)) = rest.clone().find(|(_, character)| character.is_control()) {
         return Err((column, PatternProblem::Control));
     }
@@ -195,7 +232,15 @@ fn symbols_of(text: &str) -> Result<Vec<Symbol>, (usize, PatternProblem)> {
         let element = match character {
             '?' => Element::Any,
             '*' => Element::Star,
-            '[' => Element::Class(read_class(column, &mut rest)?),
+            '[' => Element::Class(read_class(column, &mut rest, case)?),
+            '\\' => Element::Character(match rest.clone().next() {
+                // At the start it separates nothing.
+                Some((_, mark @ ('!' | '#'))) if symbols.is_empty() => {
+                    rest.next();
+                    mark
+                }
+                _ => '/',
+            }),
             _ => Element::Character(character),
         };
         symbols.push(Symbol { element, column });
@@ -207,6 +252,7 @@ fn symbols_of(text: &str) -> Result<Vec<Symbol>, (usize, PatternProblem)> {
 fn read_class(
     open: usize,
     rest: &mut (impl Iterator<Item = (usize, char)> + Clone),
+    case: Case,
 ) -> Result<Class, (usize, PatternProblem)> {
     let mut ahead = rest.clone();
     let negated = matches!(ahead.next(), Some((_, '!' | '^')));
@@ -215,15 +261,17 @@ fn read_class(
     }
     let mut ranges = Vec::new();
     loop {
-        let (column, low) = rest.next().ok_or((open, PatternProblem::UnclosedClass))?;
-        if low == ']' && !ranges.is_empty() {
+        let member = read_member(rest).ok_or((open, PatternProblem::UnclosedClass))?;
+        if member.closes && !ranges.is_empty() {
             break;
         }
+        let low = member.character;
         let mut ahead = rest.clone();
-        match (ahead.next(), ahead.next()) {
-            (Some((_, '-')), Some((_, high))) if high != ']' => {
+        match (ahead.next(), read_member(&mut ahead)) {
+            (Some((_, '-')), Some(Member { character: high, closes: false, .. })) => {
                 if high < low {
-                    return Err((column, PatternProblem::ReversedRange { low, high }));
+                    let problem = PatternProblem::ReversedRange { low, high };
+                    return Err((member.column, problem));
                 }
                 ranges.push((low, high));
                 *rest = ahead;
@@ -231,7 +279,26 @@ fn read_class(
             _ => ranges.push((low, low)),
         }
     }
-    Class::new(ranges, negated).ok_or((open, PatternProblem::EmptyClass))
+    Class::new(ranges, negated, case).ok_or((open, PatternProblem::EmptyClass))
+}
+
+/// A character in a class.
+struct Member {
+    character: char,
+    column: usize,
+    /// Is it a `]` that is not escaped?
+    closes: bool,
+}
+
+fn read_member(rest: &mut impl Iterator<Item = (usize, char)>) -> Option<Member> {
+    let (column, character) = rest.next()?;
+    match character {
+        '\\' => {
+            let (_, character) = rest.next()?;
+            Some(Member { character, column, closes: false })
+        }
+        _ => Some(Member { character, column, closes: character == ']' }),
+    }
 }
 
 /// Replaces the outermost braces by their alternatives until none is left, in the order written.
@@ -283,7 +350,7 @@ fn alternatives<'a, 'b>(
     None
 }
 
-fn compile(branch: &[&Symbol]) -> Result<Branch, (usize, PatternProblem)> {
+fn compile(branch: &[&Symbol], case: Case) -> Result<Branch, (usize, PatternProblem)> {
     let [first, ..] = branch else {
         return Err((1, PatternProblem::Empty));
     };
@@ -314,7 +381,7 @@ fn compile(branch: &[&Symbol]) -> Result<Branch, (usize, PatternProblem)> {
             }
             continue;
         }
-        compile_component(component, &mut steps)?;
+        compile_component(component, case, &mut steps)?;
         if rest.peek().is_some() {
             steps.push(Step::Literal(SEPARATOR));
         } else if slash_ends || !wild {
@@ -326,6 +393,7 @@ fn compile(branch: &[&Symbol]) -> Result<Branch, (usize, PatternProblem)> {
 
 fn compile_component(
     component: &[&Symbol],
+    case: Case,
     steps: &mut Vec<Step>,
 ) -> Result<(), (usize, PatternProblem)> {
     if component.len() <= 2 && component.iter().all(|symbol| symbol.is_dot_at_most()) {
@@ -338,7 +406,10 @@ fn compile_component(
     for symbol in component {
         match &symbol.element {
             Element::Character(written) => {
-                steps.push(Step::Literal(Literal { written: *written, folded: fold(*written) }));
+                steps.push(Step::Literal(Literal {
+                    written: *written,
+                    folded: case.fold(*written),
+                }));
             }
             Element::Any => steps.push(Step::Any),
             Element::Class(class) => steps.push(Step::Class(class.clone())),

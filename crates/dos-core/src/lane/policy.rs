@@ -106,7 +106,7 @@ impl Policy {
 
     /// A policy of these lanes under the exact overlap policy, without budgets.
     pub fn of_lanes(lanes: Lanes) -> Self {
-        Self::new(lanes, Box::new(Exact))
+        Self::new(lanes, Box::new(Exact::default()))
     }
 
     /// A policy of these lanes under that overlap policy, without budgets.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::lane::lease::Lease;
 use crate::lane::overlap::Meeting;
+use crate::lane::region::Doubt;
 use crate::lane::vitality::lapses_at;
 use crate::timestamp::{Timestamp, span};
 
@@ -204,6 +205,7 @@ impl Blocker {
             "requested_pattern": self.meeting.as_ref().map(|meeting| &meeting.requested),
             "held_pattern": self.meeting.as_ref().map(|meeting| &meeting.held),
             "witness": self.meeting.as_ref().and_then(|meeting| meeting.witness.as_ref()),
+            "doubt": self.meeting.as_ref().and_then(|meeting| meeting.doubt).map(Doubt::token),
         })
     }
 }

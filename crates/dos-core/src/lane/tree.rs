@@ -1,10 +1,10 @@
 //! Checking what a caller asks to write, before it is compared with anything.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use crate::lane::lease::Tree;
-use crate::lane::pattern::{Pattern, PatternError};
+use crate::lane::pattern::{Case, PatternError};
+use crate::lane::region::Region;
 use crate::limits;
 
 /// Why a request's text is refused.
@@ -47,7 +47,7 @@ pub enum InputError {
     BadTtl(u32),
 }
 
-/// The patterns as a tree, when every one of them can be read.
+/// The patterns as a tree without comments, when every one of them can be read.
 pub fn checked_tree(patterns: &[String]) -> Result<Tree, InputError> {
     if patterns.len() > limits::PATTERNS_MAX {
         return Err(InputError::TooManyPatterns(patterns.len()));
@@ -56,11 +56,12 @@ pub fn checked_tree(patterns: &[String]) -> Result<Tree, InputError> {
     if bytes > limits::TREE_BYTES_MAX {
         return Err(InputError::TreeTooLong(bytes));
     }
-    let parsed: Result<Vec<String>, PatternError> = patterns
-        .iter()
-        .map(|text| Pattern::parse(text).map(|pattern| pattern.text().to_string()))
-        .collect();
-    Ok(Tree::new(parsed?))
+    // How case counts makes no pattern unreadable.
+    let region = Region::read(patterns, Case::default());
+    match region.errors().next() {
+        Some(error) => Err(error.clone().into()),
+        None => Ok(region.clauses().iter().map(|clause| clause.text().to_string()).collect()),
+    }
 }
 
 /// A name that may be empty, but not ambiguous: no blanks at its ends, no control characters.

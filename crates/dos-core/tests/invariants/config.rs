@@ -215,7 +215,7 @@ fn a_bad_pattern_is_reported_and_stays_in_the_way_of_everybody() {
         SOUND.replace("policy = \"prefix\"", "").replace("[\"src/**\"]", "[\"a/\", \"src/[\"]");
     let config = Config::parse(&(text + "[tools]\n"));
     let [finding] = &config.findings[..] else { panic!("{:?}", config.findings) };
-    assert_eq!((finding.line, finding.column, finding.severe), (5, 7, true));
+    assert_eq!((finding.line, finding.column, finding.severe), (5, 14, true));
     assert!(finding.problem.contains("lane src: bad pattern \"src/[\" at column 5"), "{finding}");
     assert_eq!(finding.suggestion, "until it is mended it counts as the whole repository");
     let lanes = &config.policy.lanes;
@@ -260,6 +260,34 @@ fn a_value_of_the_wrong_type_is_called_that() {
         assert!(problem.starts_with(&format!("ignoring {table}: ")), "{problem}");
         assert!(problem.ends_with("not an integer"), "{problem}");
     }
+}
+
+#[test]
+fn case_counts_only_where_it_is_asked_to() {
+    let meet = |overlap: &str| {
+        let text = SOUND.replace("policy = \"prefix\"", overlap);
+        let config = Config::parse(&text);
+        let meeting = config.policy.conditions.overlap.meeting(&tree(&["SRC/x"]), &tree(&["src"]));
+        (config.findings.len(), config.case.name(), meeting.is_some())
+    };
+    assert_eq!(meet(""), (0, "insensitive", true));
+    assert_eq!(meet("case = \"insensitive\""), (0, "insensitive", true));
+    assert_eq!(meet("case = \"sensitive\""), (0, "sensitive", false));
+    assert_eq!(meet("case = \"sensitiv\""), (1, "insensitive", true));
+    assert_eq!(meet("case = false"), (1, "insensitive", true));
+    assert_eq!(meet("case = \"sensitive\"\npolicy = \"prefix\""), (0, "sensitive", true));
+}
+
+#[test]
+fn comments_leave_a_tree_and_an_unreadable_exception_takes_nothing_away() {
+    let text = SOUND.replace("[\"src/**\"]", "[\"# ours\", \"src/**\", \"!src/gen/**\"]");
+    let config = Config::parse(&text);
+    assert_eq!(config.findings, []);
+    assert_eq!(config.policy.lanes.tree("src"), tree(&["src/**", "!src/gen/**"]));
+    let config = Config::parse(&text.replace("gen/**", "["));
+    let [finding] = &config.findings[..] else { panic!("{:?}", config.findings) };
+    assert_eq!((finding.line, finding.column), (5, 30));
+    assert_eq!(finding.suggestion, "until it is mended it takes nothing away");
 }
 
 /// The text of some TOML value.

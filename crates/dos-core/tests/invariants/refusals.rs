@@ -51,12 +51,12 @@ fn exclusive_live() {
 
 #[test]
 fn lane_held() {
-    assert_snapshot!(text(&policy(), &[("docs", "alice"), ("api", "carol")], "docs"), @"LANE_HELD: Lane docs is held. alice holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `docs/**` meets `docs/**` at docs/a. Wait for it (--wait 10m) or ask the holder.");
+    assert_snapshot!(text(&policy(), &[("docs", "alice"), ("api", "carol")], "docs"), @"LANE_HELD: Lane docs is held. alice holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `*.md` meets `*.md` at .md. Wait for it (--wait 10m) or ask the holder.");
 }
 
 #[test]
 fn must_run_alone() {
-    assert_snapshot!(text(&policy(), &[("src", "alice"), ("docs", "carol")], "solo"), @"MUST_RUN_ALONE: Lane solo runs alone, and 2 others are live. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `**/*` meets `src/**` at src/a. carol holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `**/*` meets `docs/**` at docs/a. Wait for it (--wait 10m) or ask the holder.");
+    assert_snapshot!(text(&policy(), &[("src", "alice"), ("docs", "carol")], "solo"), @"MUST_RUN_ALONE: Lane solo runs alone, and 2 others are live. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `**/*` meets `src/**` at src/a. carol holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `**/*` meets `*.md` at .md. Wait for it (--wait 10m) or ask the holder.");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn unknown_lane() {
 
 #[test]
 fn no_free_lane() {
-    assert_snapshot!(text(&policy(), &[("src", "alice"), ("docs", "carol")], ""), @"NO_FREE_LANE: No lane is free to be picked. carol holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `docs/**` meets `docs/**` at docs/a. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `src/api/**` meets `src/**` at src/api/a. Wait for it (--wait 10m) or ask the holder.");
+    assert_snapshot!(text(&policy(), &[("src", "alice"), ("docs", "carol")], ""), @"NO_FREE_LANE: No lane is free to be picked. carol holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `*.md` meets `*.md` at .md. alice holds src on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `src/api/**` meets `src/**` at src/api/a. Wait for it (--wait 10m) or ask the holder.");
 }
 
 /// With a budget of one lease of the kind `cluster`.
@@ -98,7 +98,7 @@ fn narrow() -> Policy {
 #[test]
 fn class_budget_exhausted() {
     let text = text(&narrow(), &[("docs", "alice")], "");
-    assert_snapshot!(text, @"CLASS_BUDGET_EXHAUSTED: Every candidate belongs to a full class: cluster (1/1). alice holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `docs/**` meets `docs/**` at docs/a. Wait for one of them (--wait 10m), or raise max_concurrent in dos.toml.");
+    assert_snapshot!(text, @"CLASS_BUDGET_EXHAUSTED: Every candidate belongs to a full class: cluster (1/1). alice holds docs on h1 for 10m 00s, lapses in 45m 00s if silent; pattern `*.md` meets `*.md` at .md. Wait for one of them (--wait 10m), or raise max_concurrent in dos.toml.");
 }
 
 /// Refuses everything.
@@ -179,6 +179,7 @@ fn programs_get_the_same_as_people() {
     assert_snapshot!(json, @r#"
     [
       {
+        "doubt": null,
         "held_pattern": "src/**",
         "held_seconds": 600,
         "holder": "alice",

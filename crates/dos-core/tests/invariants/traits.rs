@@ -106,7 +106,8 @@ impl OverlapPolicy for FirstLetter {
             let first = |text: &str| text.chars().next();
             let theirs = held.patterns().iter().find(|theirs| first(theirs) == first(ours))?;
             let witness = first(ours).map(String::from);
-            Some(Meeting { requested: ours.clone(), held: theirs.clone(), witness })
+            let (requested, held) = (ours.clone(), theirs.clone());
+            Some(Meeting { requested, held, witness, doubt: None })
         })
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use camino::Utf8Path;
 use dos_core::config::Config;
 use dos_core::lane::overlap::{Exact, OverlapPolicy};
-use dos_core::lane::pattern::Pattern;
+use dos_core::lane::pattern::{Case, Pattern};
 
 use super::*;
 
@@ -48,7 +48,7 @@ impl Folder {
         assert_eq!(config.findings, [], "{text}");
         assert_eq!(config.policy.lanes, derived.declared(), "{text}");
         for lane in &derived.lanes {
-            let pattern = Pattern::parse(&lane.pattern).unwrap();
+            let pattern = Pattern::parse(&lane.pattern, Case::default()).unwrap();
             assert!(pattern.matches(&format!("{}/deep/er.rs", lane.folder)), "{lane:?}");
             assert!(config.policy.lanes.is_concurrent(&lane.name), "{lane:?}");
         }
@@ -56,7 +56,7 @@ impl Folder {
             derived.lanes.iter().map(|lane| Tree::new([lane.pattern.clone()])).collect();
         for (index, tree) in trees.iter().enumerate() {
             for later in trees.iter().skip(index + 1) {
-                assert_eq!(Exact.meeting(tree, later), None);
+                assert_eq!(Exact::default().meeting(tree, later), None);
             }
         }
         let names: BTreeSet<String> = derived.lanes.iter().map(|lane| fold(&lane.name)).collect();
@@ -169,7 +169,16 @@ fn odd_names_are_escaped_or_left_out() {
     assert!(matches!(why(&derived, "l\u{fffd}nge"), Why::Unnameable(_)));
     let star = derived.lanes.iter().find(|lane| lane.name == "a*b").unwrap();
     assert_eq!(star.pattern, "a[*]b/**");
-    assert!(!Pattern::parse(&star.pattern).unwrap().matches("axb/file"));
+    assert!(!Pattern::parse(&star.pattern, Case::default()).unwrap().matches("axb/file"));
+}
+
+#[test]
+fn a_name_that_looks_like_a_comment_or_an_exception_is_escaped() {
+    let derived = Folder::with(&["#x/", "!y/"]).derive();
+    let patterns: Vec<&str> = derived.lanes.iter().map(|lane| lane.pattern.as_str()).collect();
+    assert_eq!(patterns, ["\\!y/**", "\\#x/**"]);
+    let tree = derived.declared().tree("!y");
+    assert!(tree.region(Case::default()).matches("!y/file"));
 }
 
 #[test]

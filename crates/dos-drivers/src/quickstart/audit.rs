@@ -13,10 +13,9 @@ use std::fmt;
 use dos_core::journal::LiveSet;
 use dos_core::journal::decode::{Effect, Key, Line, decode_line, object_of};
 use dos_core::journal::entry::op;
-use dos_core::lane::Lease;
 use dos_core::lane::lease::LeaseKey;
 use dos_core::lane::overlap::{Exact, Meeting, OverlapPolicy};
-use dos_core::lane::pattern::Pattern;
+use dos_core::lane::{Lease, Region};
 use dos_core::timestamp::Timestamp;
 use dos_store::log::RawLine;
 
@@ -192,7 +191,7 @@ struct Book {
 struct Hold {
     key: LeaseKey,
     holder: String,
-    patterns: Vec<Pattern>,
+    region: Region,
     since: Timestamp,
     until: Option<Timestamp>,
 }
@@ -291,8 +290,9 @@ impl Book {
     fn open(&mut self, key: &LeaseKey, seq: u64, time: Timestamp) {
         let Some(lease) = self.lease(key) else { return };
         let tree = lease.tree();
+        let exact = Exact::default();
         for other in self.live.leases().filter(|other| other.key() != *key) {
-            if let Some(meeting) = Exact.meeting(&tree, &other.tree()) {
+            if let Some(meeting) = exact.meeting(&tree, &other.tree()) {
                 let (first, second, meeting) = (who(other), who(&lease), Some(meeting));
                 let collision = Collision::DoubleGrant { seq, first, second, meeting };
                 self.audit.collisions.push(collision);
@@ -301,15 +301,15 @@ impl Book {
         if let Some(place) = self.intents.iter().position(|intent| intent.key == *key) {
             let intent = self.intents.swap_remove(place);
             let mut beside = intent.beside.iter();
-            let waited = beside.any(|other| Exact.meeting(&tree, &other.tree()).is_some());
+            let waited = beside.any(|other| exact.meeting(&tree, &other.tree()).is_some());
             self.audit.waits += u64::from(waited);
         }
         for intent in &mut self.intents {
             intent.beside.push(lease.clone());
         }
-        let patterns = tree.patterns().iter().flat_map(|text| Pattern::parse(text)).collect();
         let (key, holder) = (key.clone(), who(&lease).0);
-        self.holds.push(Hold { key, holder, patterns, since: time, until: None });
+        let region = tree.region(exact.case);
+        self.holds.push(Hold { key, holder, region, since: time, until: None });
     }
 
     fn close(&mut self, key: &LeaseKey, time: Timestamp) {
@@ -375,9 +375,7 @@ impl Hold {
     fn covers(&self, author: &str, seconds: i64, path: &str) -> bool {
         let from = self.since.millis() / 1000;
         let until = self.until.map_or(i64::MAX, |until| until.millis() / 1000);
-        self.holder == author
-            && (from..=until).contains(&seconds)
-            && self.patterns.iter().any(|pattern| pattern.matches(path))
+        self.holder == author && (from..=until).contains(&seconds) && self.region.matches(path)
     }
 }
 

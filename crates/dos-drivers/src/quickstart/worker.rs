@@ -7,8 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::lane::command::{Acquire, Claim, Spawn};
 use dos_core::lane::decide::{Grant, holds_token};
 use dos_core::lane::lease::ProcessId;
-use dos_core::lane::pattern::Pattern;
-use dos_core::lane::{Command, Outcome, Request, Tree};
+use dos_core::lane::{Case, Command, Outcome, Request, Tree};
 use dos_store::clock::{Clock, RealClock};
 use dos_store::ledger::WAIT_DEFAULT;
 
@@ -217,10 +216,8 @@ impl Worker<'_> {
     /// Adds a line to some files of the lane and commits them. Each file is read, held for a
     /// moment, and written as a whole: two who do so at once lose a line.
     fn commit_work(&mut self, grant: &Grant) -> Result<(), QuickstartError> {
-        let patterns = grant.admission.tree.patterns();
-        let patterns: Vec<Pattern> =
-            patterns.iter().flat_map(|text| Pattern::parse(text)).collect();
-        let owned = |file: &&str| patterns.iter().any(|pattern| pattern.matches(file));
+        let region = grant.admission.tree.region(Case::default());
+        let owned = |file: &&str| region.matches(file);
         let mut files: Vec<&str> = FILES.into_iter().filter(owned).collect();
         let count = 1 + self.random.below(3) as usize;
         while files.len() > count {

@@ -8,8 +8,23 @@ use super::*;
 use crate::lane::pattern::PATTERN_BYTES_MAX;
 use crate::lane::pattern::tests::{naive, paths_over, patterns};
 
+fn parse(text: &str) -> Pattern {
+    Pattern::parse(text, Case::Insensitive).unwrap()
+}
+
+/// A path that both own; `None` when there is none.
+#[track_caller]
 fn shared(a: &str, b: &str) -> Option<String> {
-    shared_path(&Pattern::parse(a).unwrap(), &Pattern::parse(b).unwrap())
+    path_of(shared_path(&parse(a), &parse(b)))
+}
+
+#[track_caller]
+fn path_of(common: Common) -> Option<String> {
+    match common {
+        Common::Nothing => None,
+        Common::Path(path) => Some(path),
+        Common::Unknown => panic!("not decided"),
+    }
 }
 
 /// They meet in `witness`, and in a path of the same length the other way round.
@@ -20,7 +35,7 @@ fn meet(a: &str, b: &str, witness: &str) {
     assert_eq!(other.chars().count(), witness.chars().count(), "{b} and {a}: {other}");
     for pattern in [a, b] {
         for path in [witness, &other] {
-            assert!(Pattern::parse(pattern).unwrap().matches(path), "{pattern} owns {path}");
+            assert!(parse(pattern).matches(path), "{pattern} owns {path}");
         }
     }
 }
@@ -123,12 +138,12 @@ fn everything_meets_whatever_parses() {
 /// As much of the repeated piece as a pattern may have.
 fn longest(piece: &str, end: &str) -> Pattern {
     let text = piece.repeat((PATTERN_BYTES_MAX - end.len()) / piece.len()) + end;
-    Pattern::parse(&text).unwrap()
+    parse(&text)
 }
 
 #[test]
 fn hostile_patterns_are_answered_within_the_bound() {
-    let braces = |end: &str| Pattern::parse(&("{*a*,*b*}".repeat(8) + end)).unwrap();
+    let braces = |end: &str| parse(&("{*a*,*b*}".repeat(8) + end));
     let pairs = [
         (longest("*a", "*b"), longest("*a", "*c*")),
         (longest("*?", "x?"), longest("?*", "y?")),
@@ -139,17 +154,35 @@ fn hostile_patterns_are_answered_within_the_bound() {
         (longest("a?", ""), longest("?b", "")),
     ];
     for (a, b) in pairs {
-        let path = shared_path(&a, &b).unwrap();
-        assert!(a.matches(&path), "{} owns {path}", a.text());
+        if let Common::Path(path) = shared_path(&a, &b) {
+            assert!(a.matches(&path) && b.matches(&path), "{} owns {path}", a.text());
+        }
     }
 }
 
-/// These two are disjoint, but showing it takes more than the bound: they may meet.
+/// These two are disjoint, but showing it takes more than the bound.
 #[test]
-fn beyond_the_bound_the_answer_is_a_path_of_the_first() {
+fn beyond_the_bound_nothing_is_claimed() {
     let (a, b) = (longest("*a", "*b?"), longest("*a", "*c?"));
-    let path = shared_path(&a, &b).unwrap();
-    assert!(a.matches(&path) && !b.matches(&path));
+    assert_eq!(shared_path(&a, &b), Common::Unknown);
+}
+
+#[test]
+fn case_counts_when_it_is_asked_to() {
+    let shared = |a: &str, b: &str| {
+        let parse = |text| Pattern::parse(text, Case::Sensitive).unwrap();
+        path_of(shared_path(&parse(a), &parse(b)))
+    };
+    assert_eq!(shared("SRC/*", "src/*"), None);
+    assert_eq!(shared("SRC/*", "?RC/[A-C]").as_deref(), Some("SRC/A"));
+    assert_eq!(shared("[A-Z]", "?").as_deref(), Some("A"));
+    assert_eq!(shared("[A-Z]", "[a-z]"), None);
+}
+
+#[test]
+fn a_path_that_nobody_looks_up_is_no_witness() {
+    let (a, b) = (parse("e*"), parse("*\u{301}x"));
+    assert_eq!(shared_path(&a, &b), Common::Unknown);
 }
 
 /// Below the bound the answer is exact, also for patterns that are all wildcards.
@@ -159,8 +192,8 @@ fn ambiguous_patterns_within_the_bound_are_decided() {
     disjoint(&(a.clone() + "*b?"), &(a.clone() + "*c?"));
     let (a, b) = (a.clone() + "*b", a + "*c*");
     let path = shared(&a, &b).unwrap();
-    assert!(Pattern::parse(&a).unwrap().matches(&path));
-    assert!(Pattern::parse(&b).unwrap().matches(&path));
+    assert!(parse(&a).matches(&path));
+    assert!(parse(&b).matches(&path));
     assert_eq!(path.len(), 122);
 }
 
@@ -169,8 +202,8 @@ proptest! {
 
     #[test]
     fn agrees_with_enumeration(a in patterns(), b in patterns()) {
-        let (left, right) = (Pattern::parse(&a).unwrap(), Pattern::parse(&b).unwrap());
-        let found = shared_path(&left, &right);
+        let (left, right) = (parse(&a), parse(&b));
+        let found = path_of(shared_path(&left, &right));
         let both = |path: &&String| naive(&a, path) && naive(&b, path);
         for (characters, length_max) in [(&['a', 'b', 'c', '/'], 5), (&['.', 'a', 'c', '/'], 4)] {
             let paths = paths_over(characters, length_max);

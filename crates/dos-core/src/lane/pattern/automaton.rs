@@ -3,25 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::lane::intersect::common_character;
-
-/// The one spelling that all cases of a character share.
-///
-/// One character stays one character, so that `?` means the same before and after: `ß` is not `SS`.
-pub fn fold(character: char) -> char {
-    if character.is_ascii() {
-        return character.to_ascii_lowercase();
-    }
-    single(character.to_uppercase())
-        .and_then(|upper| single(upper.to_lowercase()))
-        .or_else(|| single(character.to_lowercase()))
-        .unwrap_or(character)
-}
-
-fn single(mut characters: impl Iterator<Item = char>) -> Option<char> {
-    let first = characters.next()?;
-    characters.next().is_none().then_some(first)
-}
+use super::class::Class;
 
 /// One alternative of a pattern. State `n` stands before step `n`; the state behind the last step
 /// accepts.
@@ -141,12 +123,23 @@ impl Branch {
     }
 
     /// Is the folded path owned?
-    pub(crate) fn owns(&self, path: &[char]) -> bool {
-        let fixed = self.prefix().count();
-        let Some((start, rest)) = path.split_at_checked(fixed) else {
-            return false;
-        };
-        if self.prefix().zip(start).any(|(literal, character)| literal.folded != *character) {
+    pub(crate) fn owns(&self, path: &str) -> bool {
+        let mut rest = path.chars();
+        let mut fixed = 0;
+        for literal in self.prefix() {
+            if rest.next() != Some(literal.folded) {
+                return false;
+            }
+            fixed += 1;
+        }
+        match self.steps.get(fixed) {
+            Some(Step::Anything) => return true,
+            Some(Step::Below) => return matches!(rest.next(), None | Some('/')),
+            None => return rest.next().is_none(),
+            Some(_) => {}
+        }
+        let mut end = rest.clone().rev();
+        if self.suffix().any(|literal| end.next() != Some(literal.folded)) {
             return false;
         }
         let mut current = vec![false; self.states()];
@@ -156,7 +149,7 @@ impl Branch {
             next.fill(false);
             let live = current.iter().enumerate().filter(|(_, live)| **live);
             for (guard, target) in live.flat_map(|(state, _)| self.moves(state)).flatten() {
-                if guard.admits(*character) {
+                if guard.admits(character) {
                     self.enter(target, &mut next);
                 }
             }
@@ -183,77 +176,4 @@ impl Step {
             _ => None,
         }
     }
-}
-
-/// A set of folded characters: sorted ranges that do not touch. Members that are not folded are
-/// harmless, since only folded characters are looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Class {
-    ranges: Vec<(char, char)>,
-}
-
-/// Where the characters are that folding changes. The tests check that none is elsewhere.
-pub(super) const CASED: [(char, char); 14] = [
-    ('A', 'Z'),
-    ('\u{b5}', '\u{556}'),
-    ('\u{10a0}', '\u{10cd}'),
-    ('\u{13a0}', '\u{13f5}'),
-    ('\u{1c80}', '\u{1cbf}'),
-    ('\u{1e00}', '\u{24cf}'),
-    ('\u{2c00}', '\u{2cf2}'),
-    ('\u{a640}', '\u{a7f5}'),
-    ('\u{ff21}', '\u{ff3a}'),
-    ('\u{10400}', '\u{10595}'),
-    ('\u{10c80}', '\u{10d65}'),
-    ('\u{118a0}', '\u{118bf}'),
-    ('\u{16e40}', '\u{16eb8}'),
-    ('\u{1e900}', '\u{1e921}'),
-];
-
-/// What no name contains.
-const NOT_IN_NAMES: [char; 3] = ['\0', '/', '\\'];
-
-impl Class {
-    /// The class of the ranges as written; `None` if it can match no character.
-    pub(crate) fn new(mut ranges: Vec<(char, char)>, negated: bool) -> Option<Class> {
-        let mut folded = Vec::new();
-        for (low, high) in &ranges {
-            for (cased_low, cased_high) in &CASED {
-                let cased = *low.max(cased_low)..=*high.min(cased_high);
-                folded.extend(cased.filter(|c| fold(*c) != *c).map(|c| (fold(c), fold(c))));
-            }
-        }
-        ranges.append(&mut folded);
-        let mut excluded = if negated { ranges } else { complement(ranges) };
-        excluded.extend(NOT_IN_NAMES.map(|character| (character, character)));
-        let class = Class { ranges: complement(excluded) };
-        common_character(&class, &class).is_some().then_some(class)
-    }
-
-    /// Is the folded character a member?
-    pub(crate) fn contains(&self, folded: char) -> bool {
-        let after = self.ranges.partition_point(|(low, _)| *low <= folded);
-        let range = after.checked_sub(1).and_then(|last| self.ranges.get(last));
-        range.is_some_and(|(_, high)| folded <= *high)
-    }
-
-    /// The members as sorted ranges, ends included.
-    pub(crate) fn ranges(&self) -> &[(char, char)] {
-        &self.ranges
-    }
-}
-
-fn complement(mut ranges: Vec<(char, char)>) -> Vec<(char, char)> {
-    ranges.sort_unstable();
-    let mut gaps = Vec::new();
-    let mut start = Some('\0');
-    for (low, high) in ranges {
-        let Some(from) = start else { break };
-        if let Some(before) = ('\0'..low).next_back().filter(|before| from <= *before) {
-            gaps.push((from, before));
-        }
-        start = (high..=char::MAX).nth(1).map(|after| after.max(from));
-    }
-    gaps.extend(start.map(|from| (from, char::MAX)));
-    gaps
 }

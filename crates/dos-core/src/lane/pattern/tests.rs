@@ -7,11 +7,20 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::lane::pattern::automaton::CASED;
+use crate::lane::intersect::Common;
+use crate::lane::pattern::class::CASED;
+
+fn parse(text: &str) -> Result<Pattern, PatternError> {
+    Pattern::parse(text, Case::Insensitive)
+}
+
+fn fold(character: char) -> char {
+    Case::Insensitive.fold(character)
+}
 
 #[track_caller]
 fn check(pattern: &str, owned: &[&str], others: &[&str]) {
-    let parsed = Pattern::parse(pattern).unwrap();
+    let parsed = parse(pattern).unwrap();
     assert_eq!(parsed.text(), pattern);
     for path in owned {
         assert!(parsed.matches(path), "{pattern:?} should own {path:?}");
@@ -85,6 +94,41 @@ fn classes() {
 }
 
 #[test]
+fn escapes() {
+    check("[\\]]", &["]"], &["\\", "a"]);
+    check("[a\\-c]", &["a", "-", "c"], &["b"]);
+    check("[\\!a]", &["!", "a"], &["b"]);
+    check("[\\a-\\c]", &["a", "b", "c"], &["-"]);
+    check("\\!x", &["!x", "!x/y"], &["x"]);
+    check("\\#x*", &["#x", "#xy"], &["x"]);
+    check("a\\!x", &["a/!x"], &["a!x"]);
+    // What could be a separator is one: that is how patterns are written on Windows.
+    check("src\\*.rs", &["src/a.rs"], &["src*.rs"]);
+    check("src\\**", &["src/a/b"], &["src*"]);
+    check("src\\\\**", &["src/a/b"], &["src*"]);
+}
+
+#[test]
+fn case_can_count() {
+    let owns =
+        |pattern: &str, path: &str| Pattern::parse(pattern, Case::Sensitive).unwrap().matches(path);
+    assert!(owns("Src/[A-C]*", "Src/Bx") && owns("É", "É"));
+    assert!(!owns("Src/x", "src/x") && !owns("[A-C]", "b") && !owns("[!a]", "a"));
+    assert!(owns("[!a]", "A") && !owns("é", "É"));
+}
+
+#[test]
+fn accents_are_one_however_they_are_stored() {
+    check(
+        "caf\u{e9}/[\u{e9}]?",
+        &["cafe\u{301}/e\u{301}\u{fc}", "CAFE\u{301}/\u{c9}x"],
+        &["cafe/ex"],
+    );
+    check("cafe\u{301}", &["caf\u{e9}"], &["cafe"]);
+    check("\u{212b}", &["\u{e5}", "a\u{30a}"], &["a"]);
+}
+
+#[test]
 fn braces() {
     check("{a,b}/x", &["a/x", "b/x/y"], &["a", "c/x"]);
     check("src{,/api/*}", &["src", "src/q", "src/api/q"], &["srcx"]);
@@ -149,7 +193,10 @@ fn what_is_no_pattern_is_refused_with_its_column() {
         ("{a,b}{c", 6, UnclosedBrace),
         ("[xz-a]", 3, ReversedRange { low: 'z', high: 'a' }),
         ("a[/]", 2, EmptyClass),
-        ("a[\\]", 2, EmptyClass),
+        ("a[\\]", 2, UnclosedClass),
+        ("a[\\\\]", 2, EmptyClass),
+        ("a[\\", 2, UnclosedClass),
+        ("[\\z-\\a]", 2, ReversedRange { low: 'z', high: 'a' }),
         ("a/[.]/b", 3, EmptyClass),
         (".[.]", 2, EmptyClass),
         (long.as_str(), 1, TooLong),
@@ -157,13 +204,13 @@ fn what_is_no_pattern_is_refused_with_its_column() {
         (nested.as_str(), 0, TooManyAlternatives),
     ];
     for (text, column, problem) in cases {
-        let error = Pattern::parse(text).expect_err(text);
+        let error = parse(text).expect_err(text);
         assert_eq!(error.problem, problem, "{text:?}");
         assert!(column == 0 || error.column == column, "{text:?} at {}", error.column);
         assert!(error.pattern.chars().count() <= 201);
     }
-    assert!(Pattern::parse(&"a".repeat(PATTERN_BYTES_MAX)).is_ok());
-    assert!(Pattern::parse("a:b").is_ok());
+    assert!(parse(&"a".repeat(PATTERN_BYTES_MAX)).is_ok());
+    assert!(parse("a:b").is_ok());
     // Control characters remain, which a path may have even if no pattern spells them.
     check("[!\u{20}-\u{10ffff}]", &["\u{1}"], &["a"]);
 }
@@ -171,12 +218,12 @@ fn what_is_no_pattern_is_refused_with_its_column() {
 #[test]
 fn an_error_says_which_pattern_where_and_what_to_do() {
     assert_eq!(
-        Pattern::parse("src/[a").unwrap_err().to_string(),
+        parse("src/[a").unwrap_err().to_string(),
         "bad pattern \"src/[a\" at column 5: this `[` is never closed; add a `]`, or write `[[]` \
          for a bracket in a name",
     );
     assert_eq!(
-        Pattern::parse("{a").unwrap_err().to_string(),
+        parse("{a").unwrap_err().to_string(),
         "bad pattern \"{a\" at column 1: this `{` is never closed; add a `}`, or write `[{]` for \
          a brace in a name",
     );
@@ -267,7 +314,7 @@ pub(crate) fn patterns() -> impl Strategy<Value = String> {
     let component = prop_oneof![4 => name, 1 => Just("**".to_string())];
     (prop::collection::vec(component, 1..4), prop::sample::select(&["", "", "/", "/."][..]))
         .prop_map(|(components, end)| components.join("/") + end)
-        .prop_filter("only patterns", |text| Pattern::parse(text).is_ok())
+        .prop_filter("only patterns", |text| parse(text).is_ok())
 }
 
 proptest! {
@@ -275,7 +322,7 @@ proptest! {
 
     #[test]
     fn matches_what_the_naive_matcher_matches(pattern in patterns()) {
-        let parsed = Pattern::parse(&pattern).unwrap();
+        let parsed = parse(&pattern).unwrap();
         for path in paths_over(&['a', 'b', '/'], 6) {
             prop_assert_eq!(parsed.matches(&path), naive(&pattern, &path), "{} {}", pattern, path);
         }
@@ -283,8 +330,8 @@ proptest! {
 
     #[test]
     fn any_text_is_a_pattern_or_an_error(text in "[ -~\\n{},*?/\\[\\]!.é]{0,40}") {
-        if let Ok(pattern) = Pattern::parse(&text) {
-            prop_assert!(super::super::intersect::shared_path(&pattern, &pattern).is_some());
+        if let Ok(pattern) = parse(&text) {
+            prop_assert!(super::super::intersect::shared_path(&pattern, &pattern) != Common::Nothing);
         }
     }
 }
