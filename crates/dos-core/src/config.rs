@@ -102,7 +102,7 @@ const PATH_KEYS: [&str; 14] = [
     "leases_dir",
     "verdict_journal",
 ];
-const LANE_KEYS: [&str; 5] = ["concurrent", "exclusive", "autopick", "trees", "aliases"];
+const LANE_KEYS: [&str; 6] = ["concurrent", "exclusive", "shared", "autopick", "trees", "aliases"];
 const OVERLAP_KEYS: [&str; 3] = ["case", "policy", "ratio_max"];
 const JOURNAL_KEYS: [&str; 1] = ["chain"];
 /// The caps under `[retention]`, of which this version reads the first.
@@ -242,6 +242,7 @@ impl<'t> Reader<'t> {
         Ok(Lanes {
             concurrent: names("concurrent")?,
             exclusive: names("exclusive")?,
+            shared: names("shared")?,
             autopick: names("autopick")?,
             trees,
             aliases: table.get("aliases").map_or(Ok(BTreeMap::new()), |v| self.strings(v))?,

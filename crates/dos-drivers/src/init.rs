@@ -267,6 +267,7 @@ impl Derived {
         Lanes {
             concurrent: names.clone(),
             exclusive: vec![alone.to_string()],
+            shared: Vec::new(),
             autopick: names,
             trees,
             aliases: BTreeMap::new(),

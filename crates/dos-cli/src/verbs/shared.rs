@@ -42,6 +42,9 @@ pub struct LaneRequest {
     /// What will be written, as patterns [default: what the lane declares]
     #[arg(long, num_args = 0.., value_name = "PATTERN")]
     pub tree: Vec<String>,
+    /// Only read: others who only read may hold the same paths, nobody who writes
+    #[arg(long)]
+    pub shared: bool,
 }
 
 impl LaneRequest {
@@ -57,6 +60,7 @@ impl LaneRequest {
             lane: self.lane.clone(),
             kind: self.kind.clone(),
             tree: checked_tree(&self.tree)?,
+            shared: self.shared,
             force: false,
         })
     }
@@ -113,16 +117,7 @@ pub fn lock_wait(retries: Option<i64>, interval: Option<f64>) -> anyhow::Result<
 /// The keys of the original's decision, and what stands in the way.
 pub fn decision(answer: &Result<Admission, Refusal>, now: Timestamp) -> Value {
     match answer {
-        Ok(admission) => json!({
-            "outcome": "acquire",
-            "lane": admission.lane,
-            "lane_kind": admission.kind,
-            "tree": admission.tree.patterns(),
-            "auto_picked": admission.auto_picked,
-            "reason": admission.reason,
-            "free_clusters": [],
-            "pick_count": null,
-        }),
+        Ok(admission) => granted(admission),
         Err(refusal) => json!({
             "outcome": "refuse",
             "lane": "",
@@ -138,6 +133,20 @@ pub fn decision(answer: &Result<Admission, Refusal>, now: Timestamp) -> Value {
             "next_step": refusal.next_step(),
         }),
     }
+}
+
+fn granted(admission: &Admission) -> Value {
+    let shown = json!({
+        "outcome": "acquire",
+        "lane": admission.lane,
+        "lane_kind": admission.kind,
+        "tree": admission.tree.patterns(),
+        "auto_picked": admission.auto_picked,
+        "reason": admission.reason,
+        "free_clusters": [],
+        "pick_count": null,
+    });
+    if admission.shared { with(shown, "mode", "shared") } else { shown }
 }
 
 /// Adds a field to an answer.

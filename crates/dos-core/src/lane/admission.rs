@@ -16,6 +16,8 @@ pub struct Candidate<'a> {
     pub kind: &'a str,
     /// What would be covered.
     pub tree: &'a Tree,
+    /// Would it only be read?
+    pub shared: bool,
 }
 
 /// Why a condition refuses.
@@ -53,34 +55,16 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// The first objection, lease by lease in the order in which they were taken, with that lease.
-    pub fn objection<'a>(
-        &self,
-        candidate: &Candidate<'_>,
-        live: &[&'a Lease],
-    ) -> Option<(Option<&'a Lease>, Objection)> {
-        for lease in live {
-            let objection =
-                self.meets(candidate, lease).or_else(|| self.refused(candidate, Some(lease)));
-            if let Some(objection) = objection {
-                return Some((Some(*lease), objection));
-            }
-        }
-        match live.is_empty() {
-            true => self.refused(candidate, None).map(|objection| (None, objection)),
-            false => None,
-        }
+    /// What stands against the candidate beside one live lease.
+    pub fn objection(&self, candidate: &Candidate<'_>, lease: &Lease) -> Option<Objection> {
+        self.meets(candidate, lease).or_else(|| self.refused(candidate, Some(lease)))
     }
 
-    /// Does the candidate's tree meet no live lease? Asks no predicate.
-    pub fn stands_clear(&self, candidate: &Candidate<'_>, live: &[&Lease]) -> bool {
-        live.iter().all(|lease| self.meets(candidate, lease).is_none())
-    }
-
-    /// A lease without a tree claims nothing. A candidate without one may touch anything.
-    fn meets(&self, candidate: &Candidate<'_>, lease: &Lease) -> Option<Objection> {
+    /// A lease without a tree claims nothing. A candidate without one may touch anything. Two that
+    /// only read are in nobody's way.
+    pub(super) fn meets(&self, candidate: &Candidate<'_>, lease: &Lease) -> Option<Objection> {
         let held = lease.tree();
-        if held.is_empty() {
+        if held.is_empty() || (candidate.shared && lease.is_shared()) {
             return None;
         }
         if candidate.tree.is_empty() {
@@ -89,7 +73,12 @@ impl Conditions {
         self.overlap.meeting(candidate.tree, &held).map(Objection::Meets)
     }
 
-    fn refused(&self, candidate: &Candidate<'_>, live: Option<&Lease>) -> Option<Objection> {
+    /// What a condition says, with a live lease or without.
+    pub(super) fn refused(
+        &self,
+        candidate: &Candidate<'_>,
+        live: Option<&Lease>,
+    ) -> Option<Objection> {
         self.predicates.iter().find_map(|predicate| {
             let reason = predicate.objection(candidate, live)?;
             Some(Objection::Condition { name: predicate.name().to_string(), reason })

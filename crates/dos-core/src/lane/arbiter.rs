@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::lane::admission::{Candidate, Objection};
 use crate::lane::lease::{Lease, Tree, fold};
+use crate::lane::live::LiveLeases;
 use crate::lane::policy::Policy;
 use crate::lane::refusal::{Blocker, Cause, Refusal};
 
@@ -19,6 +20,8 @@ pub struct Request {
     pub kind: Option<String>,
     /// What would be written; empty for what the lane declares.
     pub tree: Tree,
+    /// Only read: others who only read may hold the same paths.
+    pub shared: bool,
     /// Skip every check but one: a live exclusive lane still refuses.
     pub force: bool,
 }
@@ -43,6 +46,8 @@ pub struct Admission {
     pub kind: String,
     /// What it covers.
     pub tree: Tree,
+    /// It is only read.
+    pub shared: bool,
     /// The lane was chosen here.
     pub auto_picked: bool,
     /// Why, for people.
@@ -56,6 +61,16 @@ pub fn arbitrate(
     policy: &Policy,
     ladder: Option<&[Rung]>,
 ) -> Result<Admission, Refusal> {
+    arbitrate_beside(request, &LiveLeases::new(live, policy), ladder)
+}
+
+/// The same beside leases that were looked at already, for who asks more than once.
+pub fn arbitrate_beside(
+    request: &Request,
+    live: &LiveLeases<'_>,
+    ladder: Option<&[Rung]>,
+) -> Result<Admission, Refusal> {
+    let policy = live.policy();
     let lane = policy.lanes.resolve(&request.lane).to_string();
     let tree = match request.tree.is_empty() {
         true => policy.lanes.tree(&lane),
@@ -70,15 +85,14 @@ struct Arbiter<'a> {
     lane: String,
     /// The requested tree, or the one that the lane declares.
     tree: Tree,
-    live: &'a [&'a Lease],
+    live: &'a LiveLeases<'a>,
     policy: &'a Policy,
     ladder: Option<&'a [Rung]>,
 }
 
 impl Arbiter<'_> {
     fn decide(&self) -> Result<Admission, Refusal> {
-        let exclusive: Vec<&Lease> =
-            self.live.iter().copied().filter(|lease| self.policy.runs_alone(lease)).collect();
+        let exclusive = self.live.alone();
         if !exclusive.is_empty() {
             return Err(Refusal {
                 free_lanes: Vec::new(),
@@ -92,7 +106,7 @@ impl Arbiter<'_> {
         if kind == Some("global") || self.asks_exclusive() {
             return self.exclusively();
         }
-        let named_holders = self.holders_of(&self.lane);
+        let named_holders = self.live.rivals(&self.lane, self.only_reads(&self.lane));
         let named = !self.lane.is_empty();
         if named && !named_holders.is_empty() && kind != Some("cluster") {
             return Err(self.refuse(Cause::LaneHeld, named_holders));
@@ -120,11 +134,12 @@ impl Arbiter<'_> {
 
     fn forced(&self) -> Admission {
         let kind = self.request.kind.as_deref().filter(|kind| !kind.is_empty());
-        let beside = self.holders_of(&self.lane).len();
+        let beside = self.live.holders(&self.lane).len();
         Admission {
             lane: self.lane.clone(),
             kind: kind.unwrap_or("keyword").to_string(),
             tree: self.tree.clone(),
+            shared: self.only_reads(&self.lane),
             auto_picked: false,
             reason: match beside {
                 0 => format!("forced: lane {} without a check", self.lane),
@@ -136,15 +151,13 @@ impl Arbiter<'_> {
     fn exclusively(&self) -> Result<Admission, Refusal> {
         let named = !self.lane.is_empty();
         let lane = if named { self.lane.as_str() } else { "global" };
-        if named && !self.holders_of(lane).is_empty() {
-            return Err(self.refuse(Cause::LaneHeld, self.holders_of(lane)));
+        let holders = self.live.holders(lane);
+        if named && !holders.is_empty() {
+            return Err(self.refuse(Cause::LaneHeld, holders));
         }
         if !self.live.is_empty() {
-            let cause = Cause::MustRunAlone;
-            return Err(Refusal {
-                lane: lane.to_string(),
-                ..self.refuse(cause, self.live.to_vec())
-            });
+            let refusal = self.refuse(Cause::MustRunAlone, self.live.leases().collect());
+            return Err(Refusal { lane: lane.to_string(), ..refusal });
         }
         let kind = match self.policy.lanes.is_exclusive(lane) {
             true => fold(lane),
@@ -160,7 +173,8 @@ impl Arbiter<'_> {
         }
         let reason = match self.lane.as_str() {
             "" => "nothing that is held meets these paths".to_string(),
-            lane => format!("lane {lane} is free"),
+            lane if self.live.holders(lane).is_empty() => format!("lane {lane} is free"),
+            lane => format!("lane {lane} is held by readers only"),
         };
         self.admit(&self.lane, kind, &self.tree, reason)
     }
@@ -185,12 +199,14 @@ impl Arbiter<'_> {
         tree: &Tree,
         reason: String,
     ) -> Result<Admission, Refusal> {
-        let candidate = Candidate { lane, kind, tree };
-        match self.policy.conditions.objection(&candidate, self.live) {
+        let shared = self.only_reads(lane);
+        let candidate = Candidate { lane, kind, tree, shared };
+        match self.live.objection(&candidate) {
             None => Ok(Admission {
                 lane: lane.to_string(),
                 kind: kind.to_string(),
                 tree: tree.clone(),
+                shared,
                 auto_picked: false,
                 reason,
             }),
@@ -247,16 +263,16 @@ impl Arbiter<'_> {
                 || self.policy.lanes.is_exclusive(kind)
                 || kind == "global";
             if alone && !self.live.is_empty() {
-                blockers.extend(self.live.iter().map(|lease| self.blocker(lease, &rung.tree)));
+                blockers.extend(self.live.leases().map(|lease| self.blocker(lease, &rung.tree)));
                 continue;
             }
-            let holders = self.holders_of(&rung.lane);
+            let holders = self.live.rivals(&rung.lane, self.only_reads(&rung.lane));
             if !holders.is_empty() {
                 blockers.extend(holders.into_iter().map(|lease| self.blocker(lease, &rung.tree)));
                 continue;
             }
             if bounded && self.class_is_full(kind, &live_by_kind) {
-                let class = self.live.iter().filter(|lease| lease.kind() == kind);
+                let class = self.live.leases().filter(|lease| lease.kind() == kind);
                 blockers.extend(class.map(|lease| self.blocker(lease, &rung.tree)));
                 over_budget = true;
                 continue;
@@ -284,7 +300,7 @@ impl Arbiter<'_> {
 
     fn live_by_kind(&self) -> BTreeMap<&str, u32> {
         let mut counts = BTreeMap::new();
-        for lease in self.live {
+        for lease in self.live.leases() {
             *counts.entry(lease.kind()).or_insert(0) += 1;
         }
         counts
@@ -306,9 +322,9 @@ impl Arbiter<'_> {
             .collect()
     }
 
-    fn holders_of(&self, lane: &str) -> Vec<&Lease> {
-        let wanted = fold(lane);
-        self.live.iter().copied().filter(|lease| fold(&lease.lane()) == wanted).collect()
+    /// Would a grant of the lane be one to read only?
+    fn only_reads(&self, lane: &str) -> bool {
+        self.request.shared || self.policy.lanes.is_shared(lane)
     }
 
     fn why_another(&self) -> String {
@@ -331,7 +347,7 @@ impl Arbiter<'_> {
         let lanes = &self.policy.lanes;
         let free = |lane: &&String| {
             let apart = lanes.is_exclusive(lane) && !self.live.is_empty();
-            self.holders_of(lane).is_empty() && !apart
+            self.live.rivals(lane, self.only_reads(lane)).is_empty() && !apart
         };
         Refusal {
             cause,
@@ -345,13 +361,16 @@ impl Arbiter<'_> {
     /// The lanes of the auto-pick order that could be taken right now.
     fn open_lanes(&self) -> Vec<String> {
         let lanes = &self.policy.lanes;
+        if !self.live.alone().is_empty() {
+            return Vec::new();
+        }
         let open = |lane: &&String| {
             let tree = lanes.tree(lane);
-            let candidate = Candidate { lane, kind: "cluster", tree: &tree };
-            self.holders_of(lane).is_empty()
+            let shared = self.only_reads(lane);
+            let candidate = Candidate { lane, kind: "cluster", tree: &tree, shared };
+            self.live.rivals(lane, shared).is_empty()
                 && !lanes.is_exclusive(lane)
-                && !self.live.iter().any(|lease| self.policy.runs_alone(lease))
-                && self.policy.conditions.stands_clear(&candidate, self.live)
+                && self.live.meets(&candidate).is_none()
         };
         lanes.autopick.iter().filter(open).cloned().collect()
     }

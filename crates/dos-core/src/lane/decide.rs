@@ -163,8 +163,9 @@ fn grant(
     let class_is_full = admission.auto_picked && most > 0 && of_class >= most;
     let scavenged: Vec<(Lease, Death)> = live
         .leases()
-        .filter(|lease| in_the_way(lease, &admission, policy, class_is_full))
-        .filter_map(|lease| Some((lease.clone(), proof_of_death(lease, moment)?)))
+        .filter_map(|lease| Some((lease, proof_of_death(lease, moment)?)))
+        .filter(|(lease, _)| in_the_way(lease, &admission, policy, class_is_full))
+        .map(|(lease, death)| (lease.clone(), death))
         .collect();
     let mut entries = Vec::new();
     let mut next_seq = live.next_seq();
@@ -198,17 +199,18 @@ fn grant(
 
 /// Would this lease forbid the admission, were it alive?
 fn in_the_way(lease: &Lease, admission: &Admission, policy: &Policy, class_is_full: bool) -> bool {
-    let candidate =
-        Candidate { lane: &admission.lane, kind: &admission.kind, tree: &admission.tree };
+    let Admission { lane, kind, tree, shared, .. } = admission;
+    let candidate = Candidate { lane, kind, tree, shared: *shared };
+    let both_read = *shared && lease.is_shared();
     let lanes = &policy.lanes;
     let alone = admission.kind == "global"
         || lanes.is_exclusive(&admission.kind)
         || lanes.is_exclusive(&admission.lane);
     alone
         || policy.runs_alone(lease)
-        || (!admission.lane.is_empty() && fold(&lease.lane()) == fold(&admission.lane))
+        || (!lane.is_empty() && fold(&lease.lane()) == fold(lane) && !both_read)
         || (class_is_full && lease.kind() == admission.kind)
-        || policy.conditions.objection(&candidate, &[lease]).is_some()
+        || policy.conditions.objection(&candidate, lease).is_some()
 }
 
 fn new_lease(
@@ -238,6 +240,9 @@ fn new_lease(
     }
     if let Some(minutes) = acquire.ttl_minutes {
         lease.set("ttl_minutes", minutes.into());
+    }
+    if admission.shared {
+        lease.set("mode", "shared".into());
     }
     lease
 }

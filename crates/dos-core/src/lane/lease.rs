@@ -96,14 +96,24 @@ impl Lease {
 
     /// The patterns it holds. What is no list of texts is unreadable and may cover anything.
     pub fn tree(&self) -> Tree {
-        match self.object.get("tree") {
-            Some(Value::String(one)) => Tree::new([one.clone()]),
-            Some(Value::Array(items)) => {
-                items.iter().map(|item| item.as_str().unwrap_or("**").to_string()).collect()
-            }
-            None | Some(Value::Null) => Tree::default(),
-            Some(_) => Tree::new(["**".to_string()]),
-        }
+        self.patterns().map(str::to_string).collect()
+    }
+
+    /// The patterns of the tree, as they are recorded.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> + Clone {
+        let (one, items): (Option<&str>, &[Value]) = match self.object.get("tree") {
+            Some(Value::String(one)) => (Some(one), &[]),
+            Some(Value::Array(items)) => (None, items),
+            None | Some(Value::Null) => (None, &[]),
+            Some(_) => (Some("**"), &[]),
+        };
+        one.into_iter().chain(items.iter().map(|item| item.as_str().unwrap_or("**")))
+    }
+
+    /// Does the holder only read? Two who only read may hold one region. Whatever does not say
+    /// so writes.
+    pub fn is_shared(&self) -> bool {
+        self.object.get("mode").and_then(Value::as_str) == Some("shared")
     }
 
     /// When it was granted.

@@ -16,6 +16,8 @@ pub struct Lanes {
     pub concurrent: Vec<String>,
     /// Lanes that run alone.
     pub exclusive: Vec<String>,
+    /// Lanes whose holders only read: they may be held together.
+    pub shared: Vec<String>,
     /// The order in which a request without a lane walks the lanes.
     pub autopick: Vec<String>,
     /// What each lane covers.
@@ -31,15 +33,18 @@ impl Lanes {
         Self {
             concurrent: Vec::from(["main".to_string()]),
             exclusive: Vec::from(["global".to_string()]),
+            shared: Vec::new(),
             autopick: Vec::from(["main".to_string()]),
             trees: [("main".to_string(), all()), ("global".to_string(), all())].into(),
             aliases: BTreeMap::new(),
         }
     }
 
-    /// Every declared lane: concurrent, exclusive, auto-picked and those that only have a tree.
+    /// Every declared lane: concurrent, exclusive, shared, auto-picked and those that only have a
+    /// tree.
     pub fn names(&self) -> impl Iterator<Item = &String> {
-        self.concurrent.iter().chain(&self.exclusive).chain(&self.autopick).chain(self.trees.keys())
+        let lists = [&self.concurrent, &self.exclusive, &self.shared, &self.autopick];
+        lists.into_iter().flatten().chain(self.trees.keys())
     }
 
     /// The lane that a name stands for: the name itself, or the one it is an alias of.
@@ -73,9 +78,14 @@ impl Lanes {
         contains(&self.exclusive, name)
     }
 
+    /// Do the lane's holders only read?
+    pub fn is_shared(&self, name: &str) -> bool {
+        contains(&self.shared, name)
+    }
+
     /// Is the lane one of those that run side by side?
     pub fn is_concurrent(&self, name: &str) -> bool {
-        contains(&self.concurrent, name) || contains(&self.autopick, name)
+        [&self.concurrent, &self.shared, &self.autopick].iter().any(|names| contains(names, name))
     }
 }
 

@@ -174,8 +174,9 @@ impl Blocker {
     /// Who holds it, since when, until when, and what meets.
     pub fn sentence(&self, now: Timestamp) -> String {
         let lease = &self.lease;
+        let verb = if lease.is_shared() { "reads" } else { "holds" };
         let mut text =
-            format!("{} holds {}", lease.holder().unwrap_or("(nobody named)"), lease.lane());
+            format!("{} {verb} {}", lease.holder().unwrap_or("(nobody named)"), lease.lane());
         if let Some(host) = lease.host() {
             text.push_str(&format!(" on {host}"));
         }
@@ -200,6 +201,7 @@ impl Blocker {
             "host_id": lease.host(),
             "run_id": lease.run_id(),
             "loop_ts": lease.loop_ts(),
+            "mode": if lease.is_shared() { "shared" } else { "exclusive" },
             "held_seconds": lease.acquired_at().map(|since| now.millis_since(since) / 1000),
             "lapses_at": lapses_at(lease).map(|end| end.to_string()),
             "requested_pattern": self.meeting.as_ref().map(|meeting| &meeting.requested),

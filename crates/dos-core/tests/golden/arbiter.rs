@@ -17,6 +17,7 @@ fn lanes(table: &Value) -> Lanes {
     Lanes {
         concurrent: texts(&table["concurrent"]),
         exclusive: texts(&table["exclusive"]),
+        shared: Vec::new(),
         autopick: texts(&table["autopick"]),
         trees: trees.iter().map(|(lane, value)| (lane.clone(), tree(value))).collect(),
         aliases: aliases
@@ -38,6 +39,7 @@ fn decision(input: &Value) -> Value {
         lane: input["requested_lane"].as_str().unwrap().to_string(),
         kind: Some(input["requested_kind"].as_str().unwrap().to_string()),
         tree: tree(&input["requested_tree"]),
+        shared: false,
         force: input["force"].as_bool().unwrap(),
     };
     let live: Vec<Lease> = input["live_leases"]

@@ -77,7 +77,7 @@ const FAULTS: [Row; 29] = [
         "# ü\n  \"über\"",
         (4, 3),
         false,
-        "known: concurrent, exclusive, autopick, trees, aliases",
+        "known: concurrent, exclusive, shared, autopick, trees, aliases",
         "lopc",
     ),
     ("policy", "polcy", (9, 1), false, "did you mean \"policy\"?", "lpc"),
@@ -286,7 +286,7 @@ fn comments_leave_a_tree_and_an_unreadable_exception_takes_nothing_away() {
     assert_eq!(config.policy.lanes.tree("src"), tree(&["src/**", "!src/gen/**"]));
     let config = Config::parse(&text.replace("gen/**", "["));
     let [finding] = &config.findings[..] else { panic!("{:?}", config.findings) };
-    assert_eq!((finding.line, finding.column), (5, 30));
+    assert_eq!((finding.line, finding.column), (5, 28));
     assert_eq!(finding.suggestion, "until it is mended it takes nothing away");
 }
 

@@ -67,8 +67,10 @@ pub fn conflict(
     let lane = |lease: &Lease| lease.lane().to_lowercase();
     let alone =
         |lease: &Lease| exclusive.iter().any(|name| lane(lease) == *name || lease.kind() == *name);
+    let reads = |lease: &Lease| lease.object().get("mode").is_some_and(|mode| mode == "shared");
+    let both_read = reads(newer) && reads(older);
     // Leases that hold a tree without a lane have no name to share.
-    if !lane(newer).is_empty() && lane(newer) == lane(older) {
+    if !both_read && !lane(newer).is_empty() && lane(newer) == lane(older) {
         return Some("one lane twice");
     }
     if alone(newer) || alone(older) {
@@ -77,7 +79,7 @@ pub fn conflict(
     let (ours, theirs) = (newer.tree(), older.tree());
     // A lease without a tree claims nothing but its name.
     let meet = match rule {
-        _ if ours.is_empty() || theirs.is_empty() => false,
+        _ if both_read || ours.is_empty() || theirs.is_empty() => false,
         Rule::Exact => shared_path(ours.patterns(), theirs.patterns()),
         Rule::Prefix => shared_prefix(ours.patterns(), theirs.patterns()),
     };

@@ -17,8 +17,8 @@ use crate::values::{
     tree,
 };
 
-const LANES: [&str; 11] =
-    ["", "src", "SRC", "s", "api", "docs", "Wide", "build", "solo", "global", "hot"];
+const LANES: [&str; 12] =
+    ["", "src", "SRC", "s", "api", "docs", "Wide", "build", "solo", "global", "hot", "audit"];
 
 fn acquiring() -> impl Strategy<Value = Acquire> {
     let trees = [&[][..], &[], &[], &["src/api/x.rs"], &["docs/**"], &["tools/x", "docs/api/**"]];
@@ -26,11 +26,13 @@ fn acquiring() -> impl Strategy<Value = Acquire> {
         select(&LANES[..]),
         option::weighted(0.3, select(vec!["cluster", "keyword", "global", "solo", "odd"])),
         select(trees.to_vec()),
+        any::<bool>(),
     )
-        .prop_map(|(lane, kind, patterns)| Request {
+        .prop_map(|(lane, kind, patterns, shared)| Request {
             lane: lane.to_string(),
             kind: kind.map(str::to_string),
             tree: tree(patterns),
+            shared,
             force: false,
         });
     (
@@ -227,6 +229,56 @@ fn invariant_4_an_alias_and_another_case_are_the_same_lane() {
         }
     }
     assert_eq!(rules.policy.lanes.autopick, texts(&["docs", "api", "src"]));
+}
+
+#[test]
+fn invariant_4_readers_share_a_lane_that_no_writer_gets() {
+    let mut declared = crate::values::lanes(&[("src", &["src/**"]), ("audit", &["src/api/**"])]);
+    declared.shared = vec!["audit".to_string()];
+    let policy = dos_core::lane::Policy::of_lanes(declared);
+    let reader = |lane: &str, holder: &str| {
+        let mut reading = acquire(lane, holder);
+        reading.request.shared = true;
+        Command::Acquire(reading)
+    };
+    let mut live = LiveSet::default();
+    let first = granted(run(&mut live, &reader("src", "p"), &after(0), &policy));
+    assert_eq!(first.lease.object()["mode"], "shared");
+    granted(run(&mut live, &reader("SRC", "q"), &after(1), &policy));
+    granted(run(&mut live, &Command::Acquire(acquire("audit", "r")), &after(2), &policy));
+    granted(run(&mut live, &Command::Acquire(acquire("audit", "s")), &after(3), &policy));
+    for lane in ["src", "SRC", "hot"] {
+        let mut writing = acquire(lane, "w");
+        writing.request.tree = crate::values::tree(&["src/api/x.rs"]);
+        let refusal = refused(run(&mut live, &Command::Acquire(writing), &after(4), &policy));
+        assert!(refusal.explain(after(4).now).contains("p reads src"), "{refusal:?}");
+    }
+    assert_eq!(live.len(), 4);
+    // Each reader gives back what is its own, and then a writer keeps readers out.
+    for (lane, holder) in [("src", "q"), ("audit", "r"), ("src", "p"), ("audit", "s")] {
+        let release = Command::Release(claim(lane, holder));
+        let done = run(&mut live, &release, &after(5), &policy).outcome;
+        assert!(matches!(done, Outcome::Done(_)), "{done:?}");
+    }
+    granted(run(&mut live, &Command::Acquire(acquire("src", "w")), &after(6), &policy));
+    refused(run(&mut live, &reader("src", "p"), &after(7), &policy));
+    refused(run(&mut live, &Command::Acquire(acquire("audit", "r")), &after(7), &policy));
+}
+
+#[test]
+fn invariant_4_whoever_does_not_say_that_he_reads_writes() {
+    let policy = policy(&[("src", &["src/**"])]);
+    for mode in ["\"exclusive\"", "\"Shared\"", "true", "null", "[\"shared\"]"] {
+        let mode: serde_json::Value = serde_json::from_str(mode).unwrap();
+        let held = serde_json::json!({
+            "lane": "x", "loop_ts": "t", "tree": ["src/a"], "mode": mode,
+            "acquired_at": "2026-01-10T12:00:00Z",
+        });
+        let mut live = crate::values::live_set(&[held]);
+        let mut reading = acquire("src", "p");
+        reading.request.shared = true;
+        refused(run(&mut live, &Command::Acquire(reading), &after(0), &policy));
+    }
 }
 
 #[test]

@@ -187,6 +187,7 @@ fn programs_get_the_same_as_people() {
         "lane": "src",
         "lapses_at": "2026-01-10T12:55:00Z",
         "loop_ts": "2026-01-10T12:00:00Z",
+        "mode": "exclusive",
         "requested_pattern": "src/api/**",
         "run_id": null,
         "witness": "src/api/a"

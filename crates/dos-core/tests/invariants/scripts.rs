@@ -24,7 +24,8 @@ pub enum Move {
 }
 
 /// The lanes of all scripts: two that overlap, one beside them, one that shares a quarter of its
-/// patterns, one that is known by name only, one that runs alone, and an alias.
+/// patterns, one that is known by name only, one that runs alone, one that is only read, and an
+/// alias.
 pub fn all_lanes() -> Lanes {
     Lanes {
         exclusive: vec!["solo".to_string(), "global".to_string()],
@@ -35,10 +36,12 @@ pub fn all_lanes() -> Lanes {
             ("docs", tree(&["docs/**", "*.md"])),
             ("wide", tree(&["src/web/**", "tools/**", "etc/**", "lib/**"])),
             ("solo", tree(&["**/*"])),
+            ("audit", tree(&["src/api/**", "docs/**"])),
         ]
         .map(|(lane, tree)| (lane.to_string(), tree))
         .into(),
         concurrent: ["src", "api", "docs", "wide", "build"].map(str::to_string).into(),
+        shared: ["audit".to_string()].into(),
         autopick: ["docs", "api", "src"].map(str::to_string).into(),
     }
 }
