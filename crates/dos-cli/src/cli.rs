@@ -28,6 +28,7 @@ Examples:
   dos lease-lane acquire --lane api --owner me       take a lane
   dos lease-lane acquire --lane api --owner me --wait 10m
   dos lease-lane release --lane api --owner me       give it back
+  dos lanes                                          who owns what, and which lanes meet
   dos doctor                                         what is configured, what is wrong";
 
 /// The verbs. What each does stands with its arguments.
@@ -45,7 +46,10 @@ pub enum Verb {
     Lease(verbs::lease::Verb),
     #[command(subcommand)]
     LeaseLane(verbs::lease_lane::Verb),
+    Lanes(verbs::lanes::Args),
+    Lint(verbs::lint::Args),
     Man(verbs::man::Args),
+    Overlap(verbs::overlap::Args),
     Quickstart(verbs::quickstart::Args),
     #[command(subcommand)]
     RunId(verbs::run_id::Verb),
@@ -64,6 +68,9 @@ impl Verb {
             Self::Journal(verb) => verb.run(context),
             Self::Lease(verb) => verb.run(context),
             Self::LeaseLane(verb) => verb.run(context),
+            Self::Lanes(args) => verbs::lanes::run(context, args),
+            Self::Lint(args) => verbs::lint::run(context, args),
+            Self::Overlap(args) => verbs::overlap::run(context, args),
             Self::Man(args) => verbs::man::run(args),
             Self::Quickstart(args) => verbs::quickstart::run(context, args),
             Self::RunId(verb) => verb.run(context),

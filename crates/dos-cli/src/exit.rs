@@ -48,6 +48,7 @@ pub const CONTRACTS: &[Contract] = &[
         verb: "journal verify",
         codes: &[("intact", Exit::Yes), ("corrupt", Exit::No), CONTRACT_ERROR],
     },
+    Contract { verb: "lanes", codes: &[("shown", Exit::Yes), CONTRACT_ERROR] },
     Contract {
         verb: "lease acquire",
         codes: &[("acquired", Exit::Yes), ("busy", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
@@ -76,6 +77,14 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         verb: "lease-lane spawn",
         codes: &[("recorded", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY],
+    },
+    Contract {
+        verb: "lint",
+        codes: &[("clean", Exit::Yes), ("findings", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "overlap",
+        codes: &[("disjoint", Exit::Yes), ("meet", Exit::No), CONTRACT_ERROR],
     },
     Contract {
         verb: "quickstart",

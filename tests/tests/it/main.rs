@@ -9,6 +9,7 @@ mod bad_input;
 mod contract;
 mod faults;
 mod history;
+mod overlap;
 mod quirks;
 mod races;
 mod read_only;

@@ -7,7 +7,7 @@ use dos_tests::{TestEnv, snapshot, stopwatch};
 use crate::{API_WEB, configured, empty};
 
 /// Verbs that only read. `run/run.json` is there where anything is there.
-const READ_ONLY: [&str; 28] = [
+const READ_ONLY: [&str; 35] = [
     "arbitrate",
     "arbitrate --lane api",
     "arbitrate --lane nosuch --explain --pretty",
@@ -26,6 +26,13 @@ const READ_ONLY: [&str; 28] = [
     "exit-codes --json",
     "exit-codes arbitrate",
     "doctor",
+    "lanes",
+    "lanes --json",
+    "lanes --dot",
+    "lint",
+    "lint --strict --json",
+    "overlap a/** --with a",
+    "overlap a --with b --json",
     "run-id mint nightly",
     "run-id show run",
     "lease status",

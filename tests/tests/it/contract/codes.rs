@@ -20,7 +20,7 @@ const fn case(verb: &'static str, arguments: &'static str, token: &'static str) 
 }
 
 /// In a workspace where `a` holds `api` under the token 1 and has the archive lock.
-const CASES: [Case; 33] = [
+const CASES: [Case; 40] = [
     case("arbitrate", "--lane web", "acquire"),
     case("arbitrate", "--lane api", "refuse"),
     case("arbitrate", "--leases x", "contract_error"),
@@ -30,6 +30,8 @@ const CASES: [Case; 33] = [
     case("journal verify", "--nosuch", "contract_error"),
     case("journal compact", "", "done"),
     case("journal compact", "--nosuch", "contract_error"),
+    case("lanes", "", "shown"),
+    case("lanes", "--nosuch", "contract_error"),
     case("lease acquire", "a", "acquired"),
     case("lease acquire", "b --retries 0", "busy"),
     case("lease acquire", "", "contract_error"),
@@ -52,6 +54,11 @@ const CASES: [Case; 33] = [
     case("lease-lane release", "--lane api", "contract_error"),
     case("lease-lane spawn", "--lane api", "recorded"),
     case("lease-lane spawn", "", "contract_error"),
+    case("lint", "", "clean"),
+    case("lint", "--workspace nosuch", "contract_error"),
+    case("overlap", "a --with b", "disjoint"),
+    case("overlap", "a/** --with a", "meet"),
+    case("overlap", "[ --with a", "contract_error"),
     case("run-id show", "run", "shown"),
     case("run-id show", "nosuch", "missing"),
 ];
@@ -82,6 +89,10 @@ fn the_verbs_answer_with_the_codes_of_the_table() {
     env.write_journal("bad\n");
     let code = env.dos("journal verify").code.map(i64::from);
     assert_eq!(code, table["journal verify"]["corrupt"].as_i64());
+    env.write("dos.toml", "[lanes]\nautopick = [\"nosuch\"]\n");
+    let code = env.dos("lint").code.map(i64::from);
+    assert_eq!(code, table["lint"]["findings"].as_i64());
+    std::fs::remove_file(env.path("dos.toml")).unwrap();
     env.write_lock("ghost", std::time::Duration::ZERO);
     let busy = env.dos("lease-lane acquire --lane main --owner a --retries 0");
     assert_eq!(busy.code.map(i64::from), table["lease-lane acquire"]["lock_busy"].as_i64());
@@ -90,8 +101,8 @@ fn the_verbs_answer_with_the_codes_of_the_table() {
 #[test]
 fn the_table_has_nothing_that_is_not_tried_here() {
     let tried: BTreeSet<(&str, &str)> = CASES.iter().map(|case| (case.verb, case.token)).collect();
-    // The busy lock of the other writers is in `l11`, a corrupt journal above.
-    let elsewhere = ["lock_busy", "corrupt"];
+    // The busy lock of the other writers is in `l11`, a corrupt journal and findings above.
+    let elsewhere = ["lock_busy", "corrupt", "findings"];
     // Verbs that have tests of their own.
     let later = ["doctor", "quickstart", "init", "run "];
     let table = table(&empty());

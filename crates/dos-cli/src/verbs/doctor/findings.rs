@@ -2,9 +2,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::config::Config;
-use dos_core::lane::lease::fold;
-use dos_core::lane::tree::required_name;
-use dos_core::lane::{Lanes, Policy};
+use dos_core::lane::lint;
+use dos_core::lane::map::LaneMap;
 use dos_core::timestamp::span;
 use dos_store::inspect::LockState;
 use serde_json::{Value, json};
@@ -94,173 +93,16 @@ pub fn of_config(config: &Config, file: &Utf8Path) -> Vec<Finding> {
         })
         .collect();
     if config.lanes_declared {
-        let of_lanes = of_lanes(&config.policy);
-        findings.extend(
-            of_lanes.into_iter().map(|found| Finding { file: Some(file.to_owned()), ..found }),
-        );
-    }
-    findings
-}
-
-/// What is wrong with the lanes that were declared.
-fn of_lanes(policy: &Policy) -> Vec<Finding> {
-    let lanes = &policy.lanes;
-    let mut findings = names(lanes);
-    findings.extend(without_tree(lanes));
-    findings.extend(autopick(lanes));
-    findings.extend(aliases(lanes));
-    findings.extend(meetings(policy));
-    findings
-}
-
-fn has(names: &[String], name: &str) -> bool {
-    let wanted = fold(name);
-    names.iter().any(|candidate| fold(candidate) == wanted)
-}
-
-fn has_tree(lanes: &Lanes, name: &str) -> bool {
-    let wanted = fold(name);
-    lanes.trees.keys().any(|candidate| fold(candidate) == wanted)
-}
-
-/// Names that no request can ask for, that are listed twice, or that contradict each other.
-fn names(lanes: &Lanes) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let trees: Vec<String> = lanes.trees.keys().cloned().collect();
-    let lists = [
-        ("concurrent", &lanes.concurrent),
-        ("exclusive", &lanes.exclusive),
-        ("autopick", &lanes.autopick),
-        ("trees", &trees),
-    ];
-    let mut bad = Vec::new();
-    for (list, names) in lists {
-        for (index, name) in names.iter().enumerate() {
-            if let Err(error) = required_name("lane name", name)
-                && !bad.contains(name)
-            {
-                bad.push(name.clone());
-                let fix = format!("rename it in `{list}`");
-                let what = format!("{error}, so that nobody can ask for it");
-                findings.push(Finding::new(Severity::Error, "LANE_NAME", what, fix));
-            }
-            if has(names.get(..index).unwrap_or_default(), name) {
-                let what = format!("lane {name} is in `{list}` twice; case does not count");
-                let fix = "remove one of the two".to_string();
-                findings.push(Finding::new(Severity::Warning, "LANE_TWICE", what, fix));
-            }
-        }
-    }
-    for name in lanes.concurrent.iter().filter(|name| lanes.is_exclusive(name)) {
-        let what = format!("lane {name} is both concurrent and exclusive; it runs alone");
-        let fix = "remove it from one of the two lists".to_string();
-        let code = "LANE_BOTH_CONCURRENT_AND_EXCLUSIVE";
-        findings.push(Finding::new(Severity::Error, code, what, fix));
-    }
-    findings
-}
-
-fn without_tree(lanes: &Lanes) -> Vec<Finding> {
-    let is_empty = |name: &&String| lanes.tree(name).is_empty() && !lanes.is_exclusive(name);
-    let picked = lanes.autopick.iter().filter(|name| {
-        // An entry that is declared nowhere else is another finding.
-        !has(&lanes.concurrent, name) && has_tree(lanes, name)
-    });
-    let tree_only = lanes
-        .trees
-        .keys()
-        .filter(|name| !has(&lanes.concurrent, name) && !has(&lanes.autopick, name));
-    let of = |name: &String| {
-        let what = format!(
-            "lane {name} has no tree: what it would write is unknown, and it is refused beside \
-             any other"
-        );
-        let fix = format!("say what it covers under [lanes.trees]: {name:?} = [\"{name}/**\"]");
-        Finding::new(Severity::Error, "LANE_WITHOUT_TREE", what, fix)
-    };
-    lanes.concurrent.iter().chain(picked).chain(tree_only).filter(is_empty).map(of).collect()
-}
-
-fn autopick(lanes: &Lanes) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for name in &lanes.autopick {
-        if lanes.is_exclusive(name) {
-            let what = format!("`autopick` lists {name}, which is exclusive");
-            let fix =
-                format!("remove {name:?} from `autopick`; exclusive lanes are asked for by name");
-            findings.push(Finding::new(Severity::Warning, "AUTOPICK_EXCLUSIVE", what, fix));
-        } else if !has(&lanes.concurrent, name) && !has_tree(lanes, name) {
-            let stands_for = lanes.aliases.iter().find(|(alias, _)| fold(alias) == fold(name));
-            let what = format!("`autopick` lists {name}, which is no lane");
-            let fix = match stands_for {
-                Some((_, lane)) => format!("write {lane:?}, which it is an alias of"),
-                None => format!("add {name:?} to `concurrent` and to [lanes.trees], or remove it"),
+        let policy = &config.policy;
+        let found = lint::lint(policy, &LaneMap::draw(policy, None)).into_iter().map(|found| {
+            let severity = match found.severity {
+                lint::Severity::Error => Severity::Error,
+                lint::Severity::Warn => Severity::Warning,
             };
-            findings.push(Finding::new(Severity::Warning, "AUTOPICK_LANE_UNDECLARED", what, fix));
-        }
-    }
-    findings
-}
-
-fn aliases(lanes: &Lanes) -> Vec<Finding> {
-    let is_lane =
-        |name: &str| fold(name) == "global" || lanes.names().any(|known| fold(known) == fold(name));
-    let mut findings = Vec::new();
-    for (alias, lane) in &lanes.aliases {
-        if !is_lane(lane) {
-            let what = format!("alias {alias} stands for {lane}, which is no lane");
-            let fix = format!("let it stand for one of: {}", known(lanes));
-            findings.push(Finding::new(Severity::Warning, "ALIAS_TARGET_UNDECLARED", what, fix));
-        } else if is_lane(alias) && fold(alias) != fold(lane) {
-            let what = format!("alias {alias} does nothing: there is a lane of that name");
-            let fix = "rename the alias, or remove it".to_string();
-            findings.push(Finding::new(Severity::Warning, "ALIAS_SHADOWED", what, fix));
-        }
-    }
-    findings
-}
-
-fn known(lanes: &Lanes) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for name in lanes.names() {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    if names.is_empty() { "(none)".to_string() } else { names.join(", ") }
-}
-
-/// Concurrent lanes that never run side by side.
-fn meetings(policy: &Policy) -> Vec<Finding> {
-    let lanes = &policy.lanes;
-    let overlap = &policy.conditions.overlap;
-    let mut findings = Vec::new();
-    let once = |(index, name): &(usize, &String)| {
-        !has(lanes.concurrent.get(..*index).unwrap_or_default(), name)
-    };
-    let beside: Vec<(&String, _)> = lanes
-        .concurrent
-        .iter()
-        .enumerate()
-        .filter(once)
-        .map(|(_, name)| (name, lanes.tree(name)))
-        .filter(|(name, tree)| !lanes.is_exclusive(name) && !tree.is_empty())
-        .collect();
-    for (index, (name, tree)) in beside.iter().enumerate() {
-        for (other, other_tree) in beside.iter().skip(index + 1) {
-            let met =
-                overlap.meeting(tree, other_tree).or_else(|| overlap.meeting(other_tree, tree));
-            if let Some(meeting) = met {
-                let what = format!("lanes {name} and {other} never run side by side: {meeting}");
-                let fix = "give them trees that do not meet, or make them one lane".to_string();
-                findings.push(Finding::new(
-                    Severity::Warning,
-                    "CONCURRENT_LANES_OVERLAP",
-                    what,
-                    fix,
-                ));
-            }
-        }
+            let finding = Finding::new(severity, found.kind, found.detail, found.fix);
+            Finding { file: Some(file.to_owned()), ..finding }
+        });
+        findings.extend(found);
     }
     findings
 }
@@ -335,38 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_is_meant_well_has_no_findings() {
-        let text = "[lanes]\nconcurrent = [\"a\", \"b\"]\nexclusive = [\"global\"]\n\
-                    autopick = [\"b\", \"a\"]\naliases = {alpha = \"A\", all = \"global\"}\n\
-                    [lanes.trees]\na = [\"a/**\"]\nb = [\"b/**\"]\nglobal = [\"**/*\"]\n";
-        assert_eq!(codes(text), [""; 0]);
-        assert_eq!(codes(""), [""; 0]);
-    }
-
-    #[test]
-    fn each_slip_in_the_lanes_is_found() {
-        let cases = [
-            ("concurrent = [\"a\"]", "LANE_WITHOUT_TREE"),
-            ("concurrent = [\" a\"]\ntrees = {\" a\" = [\"a\"]}", "LANE_NAME"),
-            ("concurrent = [\"a\", \"A\"]\ntrees = {a = [\"a\"]}", "LANE_TWICE"),
-            (
-                "concurrent = [\"a\"]\nexclusive = [\"A\"]\ntrees = {a = [\"a\"]}",
-                "LANE_BOTH_CONCURRENT_AND_EXCLUSIVE",
-            ),
-            ("exclusive = [\"x\"]\nautopick = [\"x\"]", "AUTOPICK_EXCLUSIVE"),
-            ("autopick = [\"x\"]", "AUTOPICK_LANE_UNDECLARED"),
-            ("exclusive = [\"x\"]\naliases = {y = \"z\"}", "ALIAS_TARGET_UNDECLARED"),
-            ("exclusive = [\"x\", \"y\"]\naliases = {y = \"x\"}", "ALIAS_SHADOWED"),
-            (
-                "concurrent = [\"a\", \"b\"]\ntrees = {a = [\"x/**\"], b = [\"*/y\"]}",
-                "CONCURRENT_LANES_OVERLAP",
-            ),
-            ("concurrent = \"a\"", "CONFIG_IGNORED"),
-            ("concurent = []", "CONFIG_UNKNOWN_KEY"),
-        ];
-        for (lanes, code) in cases {
-            assert_eq!(codes(&format!("[lanes]\n{lanes}\n")), [code], "{lanes}");
+    fn what_is_wrong_with_the_file_and_with_its_lanes_is_found() {
+        for (lanes, code) in [
+            ("exclusive = [\"x\"]", None),
+            ("concurrent = [\"a\"]", Some("LANE_WITHOUT_TREE")),
+            ("exclusive = [\"x\"]\nautopick = [\"x\"]", Some("AUTOPICK_EXCLUSIVE")),
+            ("concurrent = \"a\"", Some("CONFIG_IGNORED")),
+            ("concurent = []", Some("CONFIG_UNKNOWN_KEY")),
+        ] {
+            let found = codes(&format!("[lanes]\n{lanes}\n"));
+            assert_eq!(found, code.into_iter().collect::<Vec<_>>(), "{lanes}");
         }
+        assert_eq!(codes(""), [""; 0]);
     }
 
     #[test]

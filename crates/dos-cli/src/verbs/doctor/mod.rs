@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
 
-pub use text::{plain, shell};
+pub use text::{aligned, counted, plain, shell};
 
 /// Report the workspace, its lanes and what is wrong
 ///
@@ -77,6 +77,7 @@ pub fn lanes_json(lanes: &Lanes) -> Value {
     json!({
         "concurrent": lanes.concurrent,
         "exclusive": lanes.exclusive,
+        "shared": lanes.shared,
         "autopick": lanes.autopick,
         "trees": trees,
     })

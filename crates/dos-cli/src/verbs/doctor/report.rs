@@ -4,7 +4,7 @@ use camino::Utf8Path;
 use dos_core::lane::lease::fold;
 use dos_core::lane::overlap::{POLICY_NAMES, RATIO_MAX};
 use dos_core::lane::vitality::lapses_at;
-use dos_core::lane::{Lanes, Lease};
+use dos_core::lane::{Case, Lanes, Lease};
 use dos_core::timestamp::span;
 use dos_store::inspect::LockState;
 use dos_store::lock::TTL_MILLIS;
@@ -144,6 +144,7 @@ impl Report {
             "class_budgets": config.policy.class_budgets,
             "overlap_policy": {
                 "active": conditions.overlap.name(),
+                "case": conditions.overlap.region_case().map(Case::name),
                 "available": POLICY_NAMES,
                 "ratio_max": config.ratio_max,
             },
@@ -192,7 +193,10 @@ impl Opened {
                 "prefix: up to {:.0} % of the requested patterns may meet",
                 config.ratio_max.min(RATIO_MAX) * 100.0
             ),
-            "exact" => "exact: no file may belong to two lanes that are held".to_string(),
+            "exact" => format!(
+                "exact: no file may belong to two lanes that are held; case {}",
+                if config.case == Case::Insensitive { "does not count" } else { "counts" }
+            ),
             other => other.to_string(),
         };
         let budgets = policy.class_budgets.iter().map(|(kind, most)| match most {
@@ -355,6 +359,7 @@ fn kind(lanes: &Lanes, name: &str) -> String {
     let place = lanes.autopick.iter().position(|entry| fold(entry) == fold(name));
     let kind = match (lanes.is_exclusive(name), lanes.is_concurrent(name)) {
         (true, _) => "exclusive",
+        (false, true) if lanes.is_shared(name) => "shared",
         (false, true) => "concurrent",
         (false, false) => "by name only",
     };

@@ -90,6 +90,11 @@ impl Branch {
         self.steps.iter().rev().map_while(Step::literal)
     }
 
+    /// For each step the literal character that every owned path has there, where it is one.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = Option<Literal>> {
+        self.steps.iter().map(Step::literal)
+    }
+
     /// Is a path owned that ends in this state?
     pub(crate) fn accepts(&self, state: usize) -> bool {
         matches!(self.steps.get(state), None | Some(Step::Below | Step::Anything))
