@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use crate::original;
 
 mod history;
+mod overlap;
 mod writers;
 
 /// A program that opens a file, appends 300 bytes and makes them durable: nothing can be cheaper.
@@ -43,8 +44,16 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     let only = match arguments {
         [] => None,
         [flag, name] if flag == "--only" => Some(name.as_str()),
-        _ => bail!("usage: cargo xtask bench [--only replay|acquire|history|fold|writers|memory]"),
+        _ => bail!(
+            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|memory|overlap]"
+        ),
     };
+    if only.is_none_or(|only| only == "overlap") {
+        overlap::run()?;
+    }
+    if only == Some("overlap") {
+        return Ok(());
+    }
     let bench = Bench {
         dos: original::build_dos()?,
         original: original::install()?.join("bin/dos"),

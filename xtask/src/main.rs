@@ -1,4 +1,5 @@
-//! The habits of the project as commands: `cargo xtask check|bench|crash|kill|oracle|together`.
+//! The habits of the project as commands: `cargo xtask
+//! check|bench|crash|kill|oracle|overlap-check|together`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,6 +12,7 @@ mod crash;
 mod kill;
 mod oracle;
 mod original;
+mod overlap_check;
 mod together;
 
 use std::process::ExitCode;
@@ -20,7 +22,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check [--only ID] [--planted]
                               formatting, lints, crate graph, purity, licences; --planted
                               shows for each step that it fails when it must
-  bench [--only replay|acquire|memory]
+  bench [--only replay|acquire|memory|overlap]
                               measure against the original and physical limits
   crash [--only random|crashes|schedules] [--cases N] [--seed S] [--case K]
         [--preemptions P] [--jobs J] [--plant NAME | --plants] [--marker-window] [--holes]
@@ -34,6 +36,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   together [--ops N] [--seed S]
                               one workspace, written by the original and by us, in turn and
                               at once: both agree on who is live
+  overlap-check [--pairs N] [--seed S]
+                              compare a million pairs of regions with an independent matcher
 ";
 
 fn main() -> ExitCode {
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         "kill" => kill::run(&rest),
         "oracle" => oracle::run(&rest),
         "together" => together::run(&rest),
+        "overlap-check" => overlap_check::run(&rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

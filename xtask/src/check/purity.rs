@@ -22,7 +22,7 @@ const DIRECT: &[&str] = &[
 ];
 
 /// What its tests may use besides.
-const DEVELOPMENT: &[&str] = &["insta", "proptest"];
+const DEVELOPMENT: &[&str] = &["globset", "insta", "proptest"];
 
 /// Every package that may be in a build of dos-core. Each was looked at: none does I/O at run time.
 /// The second group runs in the compiler only.

@@ -142,30 +142,37 @@ fn decide_acquire(
     moment: &Moment,
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
-    let alive = live_leases(live, moment);
-    let known: Vec<&Lease> = alive.iter().copied().chain(&acquire.elsewhere).collect();
+    let mut known = Vec::with_capacity(live.len() + acquire.elsewhere.len());
+    let mut dead = Vec::new();
+    for lease in live.leases() {
+        match proof_of_death(lease, moment) {
+            None => known.push(lease),
+            Some(death) => dead.push((lease, death)),
+        }
+    }
+    known.extend(&acquire.elsewhere);
     match arbitrate(&acquire.request, &known, policy, None) {
-        Ok(admission) => grant(live, acquire, admission, moment, policy),
+        Ok(admission) => grant(live, &dead, acquire, admission, moment, policy),
         Err(refusal) => Ok(refuse(live, acquire, refusal, moment)),
     }
 }
 
 fn grant(
     live: &LiveSet,
+    dead: &[(&Lease, Death)],
     acquire: &Acquire,
     admission: Admission,
     moment: &Moment,
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
     // A class that is full only by its dead has room for a lane that was picked for the caller.
-    let of_class = live.leases().filter(|lease| lease.kind() == admission.kind).count();
+    let of_class = || live.leases().filter(|lease| lease.kind() == admission.kind).count();
     let most = policy.class_budgets.get(&admission.kind).copied().unwrap_or(0) as usize;
-    let class_is_full = admission.auto_picked && most > 0 && of_class >= most;
-    let scavenged: Vec<(Lease, Death)> = live
-        .leases()
-        .filter_map(|lease| Some((lease, proof_of_death(lease, moment)?)))
+    let class_is_full = admission.auto_picked && most > 0 && of_class() >= most;
+    let scavenged: Vec<(Lease, Death)> = dead
+        .iter()
         .filter(|(lease, _)| in_the_way(lease, &admission, policy, class_is_full))
-        .map(|(lease, death)| (lease.clone(), death))
+        .map(|(lease, death)| ((*lease).clone(), death.clone()))
         .collect();
     let mut entries = Vec::new();
     let mut next_seq = live.next_seq();

@@ -58,13 +58,12 @@ pub(super) fn common_path(
     let mut shorter_than = shorter_than;
     for left in a.branches() {
         for right in b.branches() {
-            let mut found = search(left, right, case, shorter_than, budget);
-            // The shortest of all is the shortest of what is left, unless it is taken away.
-            if let Search::Found(path) = &found
-                && taken.takes(path, case)
-            {
-                found = without::search(left, right, case, taken, shorter_than, budget);
-            }
+            let found = match search(left, right, case, shorter_than, budget) {
+                Search::Found(path) => {
+                    without::refine(left, right, case, taken, shorter_than, path, budget)
+                }
+                ended => ended,
+            };
             match found {
                 Search::Nothing => {}
                 Search::GaveUp if matches!(best, Search::Found(_)) => return best,
@@ -156,9 +155,7 @@ fn search(
     shorter_than: usize,
     budget: &mut usize,
 ) -> Search {
-    if contradict(left.prefix().zip(right.prefix()))
-        || contradict(left.suffix().zip(right.suffix()))
-    {
+    if contradict(left, right) {
         return Search::Nothing;
     }
     let fixed = left.prefix().zip(right.prefix()).count();
@@ -172,9 +169,10 @@ fn search(
     Product { left, right, case, fixed, visited, nodes: Vec::new() }.walk(shorter_than, budget)
 }
 
-/// Do the literals of two patterns differ at the same place?
-fn contradict(mut literals: impl Iterator<Item = (Literal, Literal)>) -> bool {
-    literals.any(|(left, right)| left.folded != right.folded)
+/// Do the literals that all paths start with, or end with, differ at the same place?
+fn contradict(left: &Branch, right: &Branch) -> bool {
+    let differ = |(left, right): (Literal, Literal)| left.folded != right.folded;
+    left.prefix().zip(right.prefix()).any(differ) || left.suffix().zip(right.suffix()).any(differ)
 }
 
 /// The walk over pairs of states.

@@ -17,14 +17,16 @@ use crate::lane::region::Region;
 pub struct LiveLeases<'a> {
     policy: &'a Policy,
     held: Vec<Held<'a>>,
+    /// The places of the leases, sorted by the folded names of their lanes.
+    by_lane: Vec<(Cow<'a, str>, usize)>,
+    /// The places of those that tolerate no other.
+    alone: Vec<usize>,
     /// Under policies that compare regions.
     index: Option<(Case, RegionIndex<'a>)>,
 }
 
 struct Held<'a> {
     lease: &'a Lease,
-    /// The folded name of its lane.
-    lane: Cow<'a, str>,
     region: OnceCell<Region>,
 }
 
@@ -35,12 +37,27 @@ impl<'a> LiveLeases<'a> {
             policy.conditions.overlap.region_case().map(|case| {
                 (case, RegionIndex::of(leases.iter().map(|lease| lease.patterns()), case))
             });
-        let held = leases.iter().map(|lease| Held {
-            lease,
-            lane: folded(lease.lane()),
-            region: OnceCell::new(),
-        });
-        Self { policy, held: held.collect(), index }
+        let lanes = &policy.lanes;
+        let exclusive: Vec<String> = lanes.exclusive.iter().map(|name| fold(name)).collect();
+        let is_exclusive = |name: &str| exclusive.iter().any(|lane| lane == name);
+        let mut live = Self {
+            policy,
+            held: Vec::with_capacity(leases.len()),
+            by_lane: Vec::with_capacity(leases.len()),
+            alone: Vec::new(),
+            index,
+        };
+        for (place, lease) in leases.iter().enumerate() {
+            let lane = folded(lease.lane());
+            let kind = folded(Cow::Borrowed(lease.kind()));
+            if kind == "global" || is_exclusive(&kind) || is_exclusive(&lane) {
+                live.alone.push(place);
+            }
+            live.by_lane.push((lane, place));
+            live.held.push(Held { lease, region: OnceCell::new() });
+        }
+        live.by_lane.sort_unstable();
+        live
     }
 
     /// Is nothing live?
@@ -60,20 +77,18 @@ impl<'a> LiveLeases<'a> {
 
     /// The leases that tolerate no other.
     pub fn alone(&self) -> Vec<&'a Lease> {
-        let lanes = &self.policy.lanes;
-        let exclusive: Vec<String> = lanes.exclusive.iter().map(|name| fold(name)).collect();
-        let is_exclusive = |name: &str| exclusive.iter().any(|lane| lane == name);
-        let alone = |held: &&Held<'a>| {
-            let kind = folded(Cow::Borrowed(held.lease.kind()));
-            kind == "global" || is_exclusive(&kind) || is_exclusive(&held.lane)
-        };
-        self.held.iter().filter(alone).map(|held| held.lease).collect()
+        self.alone.iter().filter_map(|place| self.held.get(*place)).map(|held| held.lease).collect()
     }
 
-    /// Who holds the lane.
+    /// Who holds the lane, in the order in which it was taken.
     pub fn holders(&self, lane: &str) -> Vec<&'a Lease> {
         let wanted = fold(lane);
-        self.held.iter().filter(|held| held.lane == wanted).map(|held| held.lease).collect()
+        let start = self.by_lane.partition_point(|(lane, _)| lane.as_ref() < wanted.as_str());
+        let rest = self.by_lane.get(start..).unwrap_or_default().iter();
+        rest.take_while(|(lane, _)| *lane == wanted)
+            .filter_map(|(_, place)| self.held.get(*place))
+            .map(|held| held.lease)
+            .collect()
     }
 
     /// Those holders of the lane that stand in the way of one more: all of them, unless both sides

@@ -196,7 +196,7 @@ impl Region {
                     doubt.get_or_insert_with(|| contact(Err(Doubt::Unreadable)));
                     continue;
                 };
-                let taken = Taken::nothing().by(our_taken.clone()).by(their_taken.clone());
+                let taken = Taken::nothing().by(&our_taken).by(their_taken);
                 let mut budget = left.min(STATES_MAX);
                 let granted = budget;
                 let found = common_path(ours, theirs, &taken, shorter_than, &mut budget);
@@ -241,6 +241,7 @@ impl Region {
     fn outside(&self, others: Vec<(&Pattern, bool)>) -> Common {
         let mut best = Common::Nothing;
         let mut shorter_than = usize::MAX;
+        let mut budget = REGION_STATES_MAX;
         for (place, clause) in self.adding() {
             let Ok(pattern) = &clause.pattern else {
                 return Common::Unknown;
@@ -248,8 +249,7 @@ impl Region {
             let Ok(everything) = Pattern::parse(".", self.case) else {
                 return Common::Unknown;
             };
-            let taken = Taken::nothing().by(self.taken_behind(place)).by(others.clone());
-            let mut budget = STATES_MAX;
+            let taken = Taken::nothing().by(&self.taken_behind(place)).by(&others);
             let found = common_path(pattern, &everything, &taken, shorter_than, &mut budget);
             if let Search::Found(path) = &found {
                 shorter_than = path.len();

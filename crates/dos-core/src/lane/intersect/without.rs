@@ -9,17 +9,30 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Component, Search};
+use super::{Component, Search, contradict};
 use crate::lane::pattern::automaton::{Branch, Guard};
 use crate::lane::pattern::class::{Class, NOT_IN_NAMES, most_readable, next};
 use crate::lane::pattern::{Case, Pattern, RepoPath};
+
+/// How many states of a plain product one step of this walk costs.
+const STEP_COST: usize = 4;
 
 /// Patterns that take paths away, in groups. A group takes a path when the last of its patterns
 /// that owns it says so.
 #[derive(Default)]
 pub(in crate::lane) struct Taken<'a> {
-    groups: Vec<Vec<(&'a Pattern, bool)>>,
+    groups: Vec<Vec<Claim<'a>>>,
 }
+
+/// Alternatives of one pattern.
+struct Claim<'a> {
+    branches: Vec<&'a Branch>,
+    /// Does it take away, or give back?
+    takes: bool,
+}
+
+/// An alternative of what takes away: its group, its pattern, and its place there.
+type Place = (usize, usize, usize);
 
 impl<'a> Taken<'a> {
     /// Nothing is taken away.
@@ -28,53 +41,93 @@ impl<'a> Taken<'a> {
     }
 
     /// Adds a group: patterns in order, and whether each one takes or gives back.
-    pub(in crate::lane) fn by(mut self, group: Vec<(&'a Pattern, bool)>) -> Self {
+    pub(in crate::lane) fn by(mut self, group: &[(&'a Pattern, bool)]) -> Self {
+        let claim = |(pattern, takes): &(&'a Pattern, bool)| Claim {
+            branches: pattern.branches().iter().collect(),
+            takes: *takes,
+        };
         if !group.is_empty() {
-            self.groups.push(group);
+            self.groups.push(group.iter().map(claim).collect());
         }
         self
     }
 
-    /// Is the path taken away?
-    pub(super) fn takes(&self, path: &[char], case: Case) -> bool {
-        if self.groups.is_empty() {
-            return false;
-        }
-        let Some(path) = RepoPath::new(&path.iter().collect::<String>(), case) else {
-            return false;
-        };
-        self.groups.iter().any(|group| {
-            let last = group.iter().rev().find(|(pattern, _)| pattern.owns(&path));
-            last.is_some_and(|(_, takes)| *takes)
+    /// What takes the path away.
+    fn taker(&self, path: &RepoPath) -> Option<Place> {
+        self.groups.iter().enumerate().find_map(|(group, claims)| {
+            let owner = |claim: &Claim<'a>| {
+                claim.branches.iter().position(|branch| branch.owns(path.folded()))
+            };
+            let mut last = claims.iter().enumerate().rev();
+            let (place, claim, branch) =
+                last.find_map(|(place, claim)| Some((place, claim, owner(claim)?)))?;
+            claim.takes.then_some((group, place, branch))
         })
     }
 
-    fn branches(&self) -> impl Iterator<Item = &'a Branch> {
-        self.groups.iter().flatten().flat_map(|(pattern, _)| pattern.branches())
+    /// The alternatives at these places, and all that may give back what one of them takes.
+    fn only(&self, places: &BTreeSet<Place>) -> Vec<Vec<Claim<'a>>> {
+        let group = |(number, claims): (usize, &Vec<Claim<'a>>)| {
+            let first = places.iter().find(|(group, _, _)| *group == number);
+            let first = first.map_or(usize::MAX, |(_, place, _)| *place);
+            let claim = |(place, claim): (usize, &Claim<'a>)| {
+                let wanted = |branch: &usize| match claim.takes {
+                    true => places.contains(&(number, place, *branch)),
+                    false => place > first,
+                };
+                let chosen = (0..claim.branches.len()).filter(wanted);
+                let branches = chosen.filter_map(|branch| claim.branches.get(branch).copied());
+                Claim { branches: branches.collect(), takes: claim.takes }
+            };
+            claims.iter().enumerate().map(claim).collect()
+        };
+        self.groups.iter().enumerate().map(group).collect()
     }
 }
 
 /// Looks for a shortest path of both branches with fewer than `shorter_than` characters that is not
-/// taken away.
-pub(super) fn search(
+/// taken away, where `found` is a shortest one of them all.
+///
+/// What takes away is taken into account only once it took a path: as long as something is left
+/// out, too much is found but nothing is missed.
+pub(super) fn refine(
     left: &Branch,
     right: &Branch,
     case: Case,
     taken: &Taken<'_>,
     shorter_than: usize,
+    found: Vec<char>,
     budget: &mut usize,
 ) -> Search {
-    let mut walk = Walk {
-        left,
-        right,
-        alphabet: alphabet([left, right].into_iter().chain(taken.branches()), case),
-        sets: Sets::new(taken),
-        visited: BTreeSet::new(),
-        nodes: Vec::new(),
-    };
-    match walk.run(shorter_than, budget) {
-        Some(search) => search,
-        None => Search::GaveUp,
+    if taken.groups.is_empty() {
+        return Search::Found(found);
+    }
+    let mut places = BTreeSet::new();
+    let mut found = found;
+    loop {
+        let path = RepoPath::new(&found.iter().collect::<String>(), case);
+        let Some(taker) = path.and_then(|path| taken.taker(&path)) else {
+            return Search::Found(found);
+        };
+        places.insert(taker);
+        let mut groups = taken.only(&places);
+        for claim in groups.iter_mut().flatten() {
+            claim.branches.retain(|branch| !contradict(left, branch) && !contradict(right, branch));
+        }
+        let claimed = groups.iter().flatten().flat_map(|claim| claim.branches.iter().copied());
+        let mut walk = Walk {
+            left,
+            right,
+            alphabet: alphabet([left, right].into_iter().chain(claimed), case),
+            sets: Sets::new(groups),
+            visited: BTreeSet::new(),
+            nodes: Vec::new(),
+        };
+        match walk.run(shorter_than, budget) {
+            Some(Search::Found(path)) => found = path,
+            Some(ended) => return ended,
+            None => return Search::GaveUp,
+        }
     }
 }
 
@@ -117,7 +170,7 @@ impl Walk<'_> {
                 return Some(Search::Nothing);
             }
             for place in 0..self.alphabet.len() {
-                *budget = budget.checked_sub(1)?;
+                *budget = budget.checked_sub(STEP_COST)?;
                 let Some(character) = self.alphabet.get(place).copied() else { continue };
                 let Some(component) = node.component.then(character) else { continue };
                 let moves = |branch: &Branch, state| {
@@ -151,13 +204,15 @@ impl Walk<'_> {
     /// Notes a node and those that are reached from it for free; answers with the path if both
     /// branches accept one of them and it is not taken away.
     fn reach(&mut self, node: Node) -> Option<Vec<char>> {
-        if !self.visited.insert((node.left, node.right, node.component as u8, node.set)) {
+        let fate = self.sets.fate(node.set);
+        let known = (node.left, node.right, node.component as u8, node.set);
+        if fate == Fate::Lost || !self.visited.insert(known) {
             return None;
         }
         if node.component == Component::Name
             && self.left.accepts(node.left)
             && self.right.accepts(node.right)
-            && !self.sets.take(node.set)
+            && fate == Fate::Free
         {
             return Some(self.path_to(node));
         }
@@ -189,13 +244,22 @@ fn spelling(guard: Guard<'_>) -> Option<char> {
     }
 }
 
+/// What becomes of a path whose states are a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Nobody takes it away.
+    Free,
+    /// It is taken away; one that goes on from it may be free.
+    Taken,
+    /// It is taken away, and so is whatever goes on from it.
+    Lost,
+}
+
 /// Sets of states of the branches that take away, each known by a number.
 struct Sets<'a> {
-    groups: Vec<Vec<(Vec<&'a Branch>, bool)>>,
+    groups: Vec<Vec<Claim<'a>>>,
     numbers: BTreeMap<Vec<u64>, usize>,
-    sets: Vec<Vec<u64>>,
-    /// Is a path that ends in this set taken away?
-    taken: Vec<bool>,
+    sets: Vec<(Vec<u64>, Fate)>,
     /// From a set and a character, by its place in the alphabet, to a set.
     steps: BTreeMap<(usize, usize), usize>,
 }
@@ -204,21 +268,12 @@ impl<'a> Sets<'a> {
     /// The set in which every walk starts.
     const START: usize = 0;
 
-    fn new(taken: &Taken<'a>) -> Self {
-        let branches = |pattern: &'a Pattern| pattern.branches().iter().collect::<Vec<_>>();
-        let group = |group: &Vec<(&'a Pattern, bool)>| {
-            group.iter().map(|(pattern, takes)| (branches(pattern), *takes)).collect()
-        };
-        let mut sets = Self {
-            groups: taken.groups.iter().map(group).collect(),
-            numbers: BTreeMap::new(),
-            sets: Vec::new(),
-            taken: Vec::new(),
-            steps: BTreeMap::new(),
-        };
+    fn new(groups: Vec<Vec<Claim<'a>>>) -> Self {
+        let mut sets =
+            Self { groups, numbers: BTreeMap::new(), sets: Vec::new(), steps: BTreeMap::new() };
         let mut start = sets.empty();
         let mut offset = 0;
-        for branch in taken.branches() {
+        for branch in sets.branches() {
             enter(branch, offset, 0, &mut start);
             offset += branch.states();
         }
@@ -226,15 +281,17 @@ impl<'a> Sets<'a> {
         sets
     }
 
+    fn branches(&self) -> impl Iterator<Item = &'a Branch> {
+        self.groups.iter().flatten().flat_map(|claim| claim.branches.iter().copied())
+    }
+
     fn empty(&self) -> Vec<u64> {
-        let branches = self.groups.iter().flatten().flat_map(|(branches, _)| branches);
-        let states: usize = branches.map(|branch| branch.states()).sum();
+        let states: usize = self.branches().map(Branch::states).sum();
         vec![0; states / 64 + 1]
     }
 
-    /// Is a path that ends in this set taken away?
-    fn take(&self, set: usize) -> bool {
-        self.taken.get(set).copied().unwrap_or(false)
+    fn fate(&self, set: usize) -> Fate {
+        self.sets.get(set).map_or(Fate::Free, |(_, fate)| *fate)
     }
 
     /// The set behind a character; `None` when the budget is used up.
@@ -250,51 +307,90 @@ impl<'a> Sets<'a> {
         }
         let mut to = self.empty();
         *budget = budget.checked_sub(to.len())?;
-        let before = self.sets.get(from).cloned().unwrap_or_default();
-        let mut offset = 0;
-        for branch in self.groups.iter().flatten().flat_map(|(branches, _)| branches) {
-            for state in (0..branch.states()).filter(|state| holds(&before, offset + state)) {
-                for (guard, target) in branch.moves(state).into_iter().flatten() {
-                    if guard.admits(character) {
-                        enter(branch, offset, target, &mut to);
+        if let Some((before, _)) = self.sets.get(from) {
+            let mut offset = 0;
+            for branch in self.branches() {
+                for state in (0..branch.states()).filter(|state| holds(before, offset + state)) {
+                    for (guard, target) in branch.moves(state).into_iter().flatten() {
+                        if guard.admits(character) {
+                            enter(branch, offset, target, &mut to);
+                        }
                     }
                 }
+                offset += branch.states();
             }
-            offset += branch.states();
         }
         let number = self.number(to);
         self.steps.insert((from, place), number);
         Some(number)
     }
 
-    fn number(&mut self, set: Vec<u64>) -> usize {
+    fn number(&mut self, mut set: Vec<u64>) -> usize {
+        let fate = self.settle(&mut set);
         if let Some(number) = self.numbers.get(&set) {
             return *number;
         }
         let number = self.sets.len();
-        self.taken.push(self.takes(&set));
-        self.sets.push(set.clone());
+        self.sets.push((set.clone(), fate));
         self.numbers.insert(set, number);
         number
     }
 
-    fn takes(&self, set: &[u64]) -> bool {
-        let mut offset = 0;
-        let mut taken = false;
+    /// Says what becomes of a path, and removes the states that can no longer change it: those of
+    /// patterns before one that owns whatever goes on, and its own others.
+    fn settle(&self, set: &mut [u64]) -> Fate {
+        let mut fate = Fate::Free;
+        let mut first = 0;
         for group in &self.groups {
-            let mut last = false;
-            for (branches, takes) in group {
-                for branch in branches {
-                    let mut states = 0..branch.states();
-                    if states.any(|state| holds(set, offset + state) && branch.accepts(state)) {
-                        last = *takes;
+            let branches = group.iter().flat_map(|claim| &claim.branches);
+            let mut end = first + branches.map(|branch| branch.states()).sum::<usize>();
+            first = end;
+            let mut own = Fate::Free;
+            // The last pattern that owns the path decides; may one behind it still give back?
+            let (mut decided, mut absorbed, mut open) = (false, false, false);
+            for claim in group.iter().rev() {
+                let (mut alive, mut accepts, mut absorbing) = (false, false, None);
+                let last = end;
+                for branch in claim.branches.iter().rev() {
+                    end -= branch.states();
+                    for state in (0..branch.states()).filter(|state| holds(set, end + state)) {
+                        alive = true;
+                        accepts |= branch.accepts(state);
+                        if branch.absorbs(state) {
+                            absorbing = Some(end + state);
+                        }
                     }
-                    offset += branch.states();
                 }
+                if absorbed {
+                    (end..last).for_each(|bit| clear(set, bit));
+                    continue;
+                }
+                if accepts && !decided {
+                    decided = true;
+                    own = if claim.takes { Fate::Taken } else { Fate::Free };
+                }
+                if let Some(keep) = absorbing {
+                    (end..last).filter(|bit| *bit != keep).for_each(|bit| clear(set, bit));
+                    absorbed = true;
+                    if claim.takes && !open {
+                        own = Fate::Lost;
+                    }
+                }
+                open |= alive && !claim.takes;
             }
-            taken |= last;
+            fate = match (fate, own) {
+                (Fate::Lost, _) | (_, Fate::Lost) => Fate::Lost,
+                (Fate::Taken, _) | (_, Fate::Taken) => Fate::Taken,
+                (Fate::Free, Fate::Free) => Fate::Free,
+            };
         }
-        taken
+        fate
+    }
+}
+
+fn clear(set: &mut [u64], state: usize) {
+    if let Some(word) = set.get_mut(state / 64) {
+        *word &= !(1 << (state % 64));
     }
 }
 

@@ -100,6 +100,11 @@ impl Branch {
         matches!(self.steps.get(state), None | Some(Step::Below | Step::Anything))
     }
 
+    /// Is every path owned that goes on from this state?
+    pub(crate) fn absorbs(&self, state: usize) -> bool {
+        matches!(self.steps.get(state), Some(Step::Anything))
+    }
+
     /// The state that is reached for free.
     pub(crate) fn skip(&self, state: usize) -> Option<usize> {
         match self.steps.get(state)? {

@@ -1,0 +1,203 @@
+//! Regions against an independent matcher: random pairs, judged by `globset` over every short path.
+//!
+//! `cargo xtask overlap-check` runs a million pairs; `DOS_OVERLAP_PAIRS` and `DOS_OVERLAP_SEED` say
+//! how many and which.
+
+#![expect(clippy::disallowed_methods, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::indexing_slicing, reason = "tests")]
+
+mod generate;
+mod independent;
+
+use dos_core::lane::intersect::Common;
+use dos_core::lane::region::Contact;
+use dos_core::lane::{Case, Region};
+
+use generate::Random;
+use independent::{Independent, Paths};
+
+/// How many regions of a round are paired with each other and themselves.
+const REGIONS: usize = 100;
+
+/// One region, as the product and as the independent matcher see it.
+struct Subject {
+    lines: Vec<String>,
+    region: Region,
+    independent: Independent,
+    /// Which of the short paths it owns.
+    owned: Vec<u64>,
+}
+
+impl Subject {
+    fn new(lines: Vec<String>, paths: &Paths) -> Self {
+        let region = Region::read(&lines, Case::Insensitive);
+        let independent = Independent::new(&lines);
+        let owned = paths.owned_by(&independent);
+        Self { lines, region, independent, owned }
+    }
+}
+
+/// What was seen of many pairs.
+#[derive(Default)]
+struct Tally {
+    pairs: u64,
+    meeting: u64,
+    with_exceptions: u64,
+    contained: u64,
+    /// How often containment was too costly to decide.
+    undecided: u64,
+}
+
+/// Does the answer to a pair agree with the independent matcher?
+fn judge(
+    one: &Subject,
+    other: &Subject,
+    answer: Option<&Contact<'_>>,
+    paths: &Paths,
+) -> Result<(), String> {
+    let shortest = paths.first_of(&one.owned, &other.owned, |ours, theirs| ours & theirs);
+    let Some(contact) = answer else {
+        return match shortest {
+            Some(path) => Err(format!("missed {path}")),
+            None => Ok(()),
+        };
+    };
+    let Ok(witness) = &contact.witness else {
+        return Err(format!("not decided: {contact:?}"));
+    };
+    for subject in [one, other] {
+        if !subject.independent.owns(witness) {
+            return Err(format!("{witness} is not in {:?}", subject.lines));
+        }
+        if !subject.region.matches(witness) {
+            return Err(format!("{witness} is not in the region {:?}", subject.lines));
+        }
+    }
+    for pattern in [contact.ours, contact.theirs] {
+        if !Independent::new(&[pattern.to_string()]).owns(witness) {
+            return Err(format!("{witness} is not of the pattern {pattern}"));
+        }
+    }
+    match shortest {
+        Some(path) if path.chars().count() < witness.chars().count() => {
+            Err(format!("{path} is shorter than {witness}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Does the answer to "what of the one is outside of the other" agree?
+fn judge_beyond(
+    one: &Subject,
+    other: &Subject,
+    answer: &Common,
+    paths: &Paths,
+) -> Result<(), String> {
+    let shortest = paths.first_of(&one.owned, &other.owned, |ours, theirs| ours & !theirs);
+    match (answer, shortest) {
+        (Common::Unknown, _) => Ok(()),
+        (Common::Nothing, Some(path)) => Err(format!("{path} is outside")),
+        (Common::Nothing, None) => Ok(()),
+        (Common::Path(path), shortest) => {
+            let outside = one.independent.owns(path) && !other.independent.owns(path);
+            let close = shortest.is_none_or(|found| path.chars().count() <= found.chars().count());
+            if outside && close {
+                Ok(())
+            } else {
+                Err(format!("{path} is not the nearest outside"))
+            }
+        }
+    }
+}
+
+/// Pairs all regions of one round.
+fn round(random: &mut Random, paths: &Paths, most: u64, tally: &mut Tally) {
+    let subjects: Vec<Subject> =
+        (0..REGIONS).map(|_| Subject::new(random.region(), paths)).collect();
+    for (index, one) in subjects.iter().enumerate() {
+        for other in &subjects[index..] {
+            if tally.pairs >= most {
+                return;
+            }
+            tally.pairs += 1;
+            let answer = one.region.meets(&other.region);
+            let told = judge(one, other, answer.as_ref(), paths);
+            let beyond = tally.pairs.is_multiple_of(4).then(|| one.region.beyond(&other.region));
+            let told = told.and_then(|()| match &beyond {
+                Some(beyond) => judge_beyond(one, other, beyond, paths),
+                None => Ok(()),
+            });
+            if let Err(problem) = told {
+                panic!("{problem}\n  {:?}\n  {:?}", one.lines, other.lines);
+            }
+            let excepts =
+                |subject: &Subject| subject.lines.iter().any(|line| line.starts_with('!'));
+            tally.meeting += u64::from(answer.is_some());
+            tally.with_exceptions += u64::from(excepts(one) || excepts(other));
+            tally.contained += u64::from(beyond == Some(Common::Nothing));
+            tally.undecided += u64::from(beyond == Some(Common::Unknown));
+        }
+    }
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn regions_meet_exactly_where_an_independent_matcher_says() {
+    let (most, seed) = (number("DOS_OVERLAP_PAIRS", 20_000), number("DOS_OVERLAP_SEED", 1));
+    let paths = Paths::new();
+    let mut random = Random::new(seed);
+    let mut tally = Tally::default();
+    while tally.pairs < most {
+        round(&mut random, &paths, most, &mut tally);
+    }
+    let Tally { pairs, meeting, with_exceptions, contained, undecided } = tally;
+    println!(
+        "{pairs} pairs of regions over {} paths, no difference: {meeting} meet, {} are disjoint; \
+         {with_exceptions} have patterns with `!`; of {} asked, {contained} lie within the other ({undecided} too costly to tell)",
+        paths.len(),
+        pairs - meeting,
+        pairs / 4,
+    );
+    // The check is worth nothing where one answer is always right.
+    for part in [meeting, pairs - meeting, with_exceptions, contained * 4] {
+        assert!(part > pairs / 50, "the pairs are too much alike");
+    }
+    assert!(undecided < 1 + pairs / 10_000, "containment is decided in all but odd cases");
+}
+
+/// The judge notices a decider that is wrong, in whichever way.
+#[test]
+fn wrong_answers_are_noticed() {
+    let paths = Paths::new();
+    let mut random = Random::new(7);
+    let (mut missed, mut invented, mut long, mut outside) = (0, 0, 0, 0);
+    for _ in 0..300 {
+        let (one, other) =
+            (Subject::new(random.region(), &paths), Subject::new(random.region(), &paths));
+        missed += u64::from(judge(&one, &other, None, &paths).is_err());
+        // Exceptions left out.
+        let adding = |subject: &Subject| {
+            let lines = subject.lines.iter().filter(|line| !line.starts_with('!'));
+            Region::read(lines, Case::Insensitive)
+        };
+        let (left, right) = (adding(&one), adding(&other));
+        let answer = left.meets(&right);
+        invented += u64::from(judge(&one, &other, answer.as_ref(), &paths).is_err());
+        if let Some(mut contact) = one.region.meets(&other.region) {
+            let last = paths.last_of(&one.owned, &other.owned).unwrap_or_default();
+            contact.witness = Ok(last.to_string());
+            long += u64::from(judge(&one, &other, Some(&contact), &paths).is_err());
+        }
+        let nothing = Common::Nothing;
+        outside += u64::from(judge_beyond(&one, &other, &nothing, &paths).is_err());
+    }
+    for (what, noticed) in
+        [("missed", missed), ("invented", invented), ("long", long), ("outside", outside)]
+    {
+        assert!(noticed > 10, "{what}: {noticed}");
+    }
+}
