@@ -42,6 +42,7 @@ const TRANSITIVE: &[&str] = &[
     "time-core",
     "tinyvec",
     "tinyvec_macros",
+    "toml",
     "toml_datetime",
     "toml_parser",
     "unicode-normalization",
