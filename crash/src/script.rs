@@ -62,6 +62,7 @@ pub fn policy() -> Policy {
         autopick: names.collect(),
         trees,
         aliases: Default::default(),
+        shared: Vec::new(),
     })
 }
 
