@@ -253,7 +253,11 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         let owner = format!("dos/{}/{}/{nonce}", one_line(self.host), std::process::id());
         let more = [("guard", "1"), ("nonce", nonce)];
         let body = lock_body::render(&owner, self.clock.now()?, &more);
-        self.disk.create_new(draft, body.as_bytes()).map_err(StoreError::io("create", draft))
+        self.disk.create_new(draft, body.as_bytes()).map_err(|error| {
+            // Created, perhaps, and then the disk was full.
+            let _ = self.disk.remove(draft);
+            StoreError::io("create", draft)(error)
+        })
     }
 
     fn classify(&self) -> Result<Visible<D::File>, StoreError> {

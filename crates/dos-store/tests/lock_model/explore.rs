@@ -16,6 +16,8 @@ pub struct Bounds {
     pub deaths: u8,
     /// How many times a span of time may pass at once.
     pub spans: u8,
+    /// Even of what no other process can see or disturb?
+    pub every_order: bool,
     /// Enough has been seen after so many worlds: with a fault there may be no end to them.
     pub most: Option<usize>,
 }
@@ -138,7 +140,9 @@ fn steps_of(node: &Node, me: usize, bounds: Bounds) -> (Vec<Step>, bool) {
     match &world.processes[me] {
         Process::Ours(ours) if !ours.done => {
             let stepped = ours.step(world, me, bounds.rules);
-            private = stepped.private && bounds.rules.fault != Fault::LockForAll;
+            // With two in the kernel lock, nothing is a process's own affair.
+            let alone = bounds.rules.fault != Fault::LockForAll && !bounds.every_order;
+            private = stepped.private && alone;
             let did = stepped.did;
             add(&|| format!("ours {me}: {did}"), stepped.world, stepped.entered, node.deaths);
             if bounds.rules.deadlines && !ours.late {

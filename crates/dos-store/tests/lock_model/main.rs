@@ -174,6 +174,15 @@ fn or_a_lock_that_another_original_has_overwritten() {
     assert_eq!(holds(1, 2, Found::Stale, deaths(0)), BOTH);
 }
 
+#[test]
+fn steps_that_nobody_sees_need_not_be_interleaved() {
+    let every_order = |bounds| Bounds { every_order: true, ..bounds };
+    assert_eq!(holds(1, 1, Found::Stale, every_order(deaths(1))), LATE);
+    assert_eq!(holds(2, 1, Found::Stale, every_order(deaths(0))), NONE);
+    assert_eq!(holds(2, 1, Found::Leftover(0), every_order(deaths(1))), NONE);
+    assert_eq!(holds(3, 0, Found::Stale, every_order(deaths(1))), NONE);
+}
+
 /// Some minutes: `cargo test --release -p dos-store --test lock_model -- --ignored --nocapture`.
 #[test]
 #[ignore = "takes minutes"]

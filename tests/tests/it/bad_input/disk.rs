@@ -235,7 +235,9 @@ fn problems_of_a_full_disk(journal: usize, taken: usize) -> Option<(bool, Vec<St
             problems.push(format!("{journal} bytes of reason, {taken} taken: {what}; {error:?}"));
         }
     };
-    let left = |name: &String| name.contains(".t.") || name.ends_with(".lock");
+    let drafts = [".t.", ".swap."];
+    let left =
+        |name: &String| drafts.iter().any(|kind| name.contains(kind)) || name.ends_with(".lock");
     let left: Vec<String> = snapshot(&state.join("found")).into_keys().filter(left).collect();
     expect(left.is_empty(), &format!("left behind {left:?}"));
     expect(!error.contains("panicked"), "a panic");

@@ -151,7 +151,7 @@ fn what_killed_writers_leave_is_removed_by_the_next_one() {
     ] {
         let env = configured(THREE_LANES);
         env.write_journal("{}\n");
-        env.write(leftover, "owner: dos/h/99999999/0123456789abcdef\n");
+        env.write(leftover, "owner: dos/h/99999999/0123456789abcdef\nguard: 1\n");
         env.dos(command).exits(0);
         assert_eq!(env.leftovers(), [""; 0]);
     }
