@@ -53,11 +53,13 @@ pub enum Explanation {
     NestedIdentity,
     /// W6: a sequence number beyond 63 bits is not believed.
     SeqRange,
+    /// A compaction says where the history is.
+    Archive,
 }
 
 impl Explanation {
     /// All of them, so that one that never occurs is noticed.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AliasResolves,
         Self::DeclaredTree,
         Self::NamelessCluster,
@@ -79,6 +81,7 @@ impl Explanation {
         Self::LineSeparators,
         Self::NestedIdentity,
         Self::SeqRange,
+        Self::Archive,
     ];
 
     /// The name it is counted under.
@@ -105,6 +108,7 @@ impl Explanation {
             Self::LineSeparators => "line-separators (W3)",
             Self::NestedIdentity => "nested-identity (W5)",
             Self::SeqRange => "seq-range (W6)",
+            Self::Archive => "archive",
         }
     }
 }
