@@ -107,7 +107,6 @@ pub struct Held<'a, D: Disk, C> {
     /// Its name while it is swapped.
     swap: Utf8PathBuf,
     since: Duration,
-    recovered: bool,
 }
 
 /// Who has the visible lock file.
@@ -165,9 +164,8 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             }
         }
         let deadline = self.clock.elapsed().saturating_add(wait);
-        let mut recovered = false;
         loop {
-            if let Some(held) = self.attempt(deadline, &mut recovered)? {
+            if let Some(held) = self.attempt(deadline)? {
                 return Ok(held);
             }
             self.pause(deadline)?;
@@ -175,11 +173,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
     }
 
     /// `None` when another program's live lock turned up behind the name that we had taken.
-    fn attempt(
-        &self,
-        deadline: Duration,
-        recovered: &mut bool,
-    ) -> Result<Option<Held<'a, D, C>>, StoreError> {
+    fn attempt(&self, deadline: Duration) -> Result<Option<Held<'a, D, C>>, StoreError> {
         let mut kernel = Vec::new();
         for guard in &self.guards {
             let wait = deadline.saturating_sub(self.clock.elapsed());
@@ -199,11 +193,10 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         let since = self.clock.elapsed();
         let installed = self.write_draft(&nonce, &draft)?;
         let mutex = self.clone();
-        let mut held = Held { mutex, kernel, installed, swap, since, recovered: false };
+        let held = Held { mutex, kernel, installed, swap, since };
         match held.install(&draft, deadline) {
-            // In an earlier attempt, perhaps.
-            Ok(Some(dead)) => *recovered |= dead,
-            Ok(None) => return Ok(None),
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
             Err(error) => {
                 let _ = self.disk.remove(&draft);
                 return Err(error);
@@ -211,7 +204,6 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         }
         // In this order: a lock that is put back between the two is seen by the second.
         if !self.set_aside()? && held.is_ours()? {
-            held.recovered = *recovered;
             return Ok(Some(held));
         }
         held.withdraw()?;
@@ -369,22 +361,21 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
 }
 
 impl<D: Disk, C: Clock> Held<'_, D, C> {
-    /// Puts our lock file in place and says whether a process of ours died holding it. `None` when
-    /// our file was lost on the way.
-    fn install(&self, draft: &Utf8Path, deadline: Duration) -> Result<Option<bool>, StoreError> {
+    /// Puts our lock file in place. False when it was lost on the way.
+    fn install(&self, draft: &Utf8Path, deadline: Duration) -> Result<bool, StoreError> {
         let mutex = &self.mutex;
         if mutex.placed(draft)? {
-            return Ok(Some(false));
+            return Ok(true);
         }
         loop {
-            let (judged, ours, settle) = match mutex.classify()? {
-                Visible::Free if mutex.placed(draft)? => return Ok(Some(false)),
+            let (judged, settle) = match mutex.classify()? {
+                Visible::Free if mutex.placed(draft)? => return Ok(true),
                 Visible::Ours { age, seen } => {
                     // Past that age the original may be stealing the same leftover at this moment.
                     let fresh = age.is_some_and(|age| (0..SURELY_FRESH_MILLIS).contains(&age));
-                    (seen, true, !fresh)
+                    (seen, !fresh)
                 }
-                Visible::Foreign { stale: true, seen } => (seen, false, true),
+                Visible::Foreign { stale: true, seen } => (seen, true),
                 Visible::Free | Visible::Foreign { .. } => {
                     mutex.pause(deadline)?;
                     continue;
@@ -395,10 +386,10 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
                     if settle {
                         mutex.clock.sleep(SETTLE);
                     }
-                    return Ok(Some(ours));
+                    return Ok(true);
                 }
                 Swapped::Back => mutex.pause(deadline)?,
-                Swapped::Lost => return Ok(None),
+                Swapped::Lost => return Ok(false),
             }
         }
     }
@@ -453,12 +444,6 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
     fn is_at(&self, path: &Utf8Path) -> Result<bool, StoreError> {
         let ours = self.installed.stat().map_err(StoreError::io("look at", path))?.id;
         Ok(self.mutex.stat(path)?.is_some_and(|stat| stat.id == ours))
-    }
-
-    /// Did a process of ours die holding the mutex? Then it may have died between giving a file its
-    /// name and making that name durable.
-    pub fn recovered(&self) -> bool {
-        self.recovered
     }
 
     /// Lets the mutex go. A visible file that is no longer ours is left alone.

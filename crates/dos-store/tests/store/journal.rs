@@ -70,7 +70,7 @@ impl Stage {
 }
 
 /// A record of about a kilobyte.
-fn record(op: &str, lane: u8, seq: u64) -> Record {
+pub fn record(op: &str, lane: u8, seq: u64) -> Record {
     let lane = format!("lane{lane}");
     let lease = json!({"lane": lane, "loop_ts": "t", "holder": format!("{seq:01000}")});
     let value = json!({"op": op, "lane": lane, "loop_ts": "t", "lease": lease});

@@ -282,12 +282,3 @@ fn two_visible_files_of_one_journal_are_one_mutex() {
         .release()
         .unwrap();
 }
-
-#[test]
-fn whoever_replaces_a_leftover_of_ours_knows_that_somebody_died() {
-    let scene = Scene::new();
-    assert!(!scene.acquire().unwrap().recovered());
-    drop(scene.acquire().unwrap());
-    assert!(scene.visible.exists(), "dropped, as by a death: the visible file stays");
-    assert!(scene.acquire().unwrap().recovered());
-}

@@ -12,6 +12,7 @@ mod journal;
 mod ledger;
 mod lock;
 mod log;
+mod meddler;
 mod workspace;
 
 use std::cell::Cell;
