@@ -21,3 +21,4 @@ pub mod lane;
 pub mod limits;
 pub mod schema;
 pub mod timestamp;
+pub mod witness;

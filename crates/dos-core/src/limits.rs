@@ -26,3 +26,7 @@ pub const CORRUPT_TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// How much text of corrupt lines a compaction carries over, in bytes. What is beyond stays in the
 /// archive alone.
 pub const EVIDENCE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How deep a value in a state snapshot may nest.
+pub const VALUE_NESTING_MAX: usize = 128;
+/// Longest text of a state, and largest file that one is read from, in bytes.
+pub const STATE_BYTES_MAX: usize = 1024 * 1024 * 1024;

@@ -9,6 +9,7 @@ pub fn arguments(function: &str) -> &'static [&'static str] {
         "arbitrate" => &["declared-tree", "nameless-cluster"],
         "arbitrate_ladder" => &["declared-tree", "exclusive-pick"],
         "compact" => &["seq-bound"],
+        "diff_state" => &["truth-values"],
         "run_id" => &["run-id-time"],
         _ => &[],
     }
@@ -20,6 +21,17 @@ pub fn argument(function: &str, input: &Value, ours: &Value, want: &Value) -> Op
         "arbitrate" | "arbitrate_ladder" => arbiter(input, ours, want),
         // A sequence number beyond 64 bits is not believed, so that it cannot stop all writes.
         "compact" => (want["entries"][0]["seq_watermark"].as_f64()? > 1e19).then_some("seq-bound"),
+        // `true` is not 1, and `false` is not 0.
+        "diff_state" => {
+            let of = |side: &str, key: &str| input[side][key].clone();
+            let keys: Vec<String> = crate::texts(&ours["updated"]);
+            let more = keys.iter().filter(|key| !crate::texts(&want["updated"]).contains(key));
+            let truth = |key: &String| {
+                of("before", key).is_boolean() != of("after", key).is_boolean()
+                    && (of("before", key).is_number() || of("after", key).is_number())
+            };
+            more.map(truth).reduce(|all, one| all && one)?.then_some("truth-values")
+        }
         // A time that does not fit is an error, not an id that sorts before all others.
         "run_id" => {
             let late = input["ts_ms"].as_i64()? >= 1 << 45;

@@ -15,6 +15,7 @@ mod arbiter;
 mod argued;
 mod journal;
 mod small;
+mod witness;
 
 use serde_json::Value;
 

@@ -23,3 +23,4 @@ mod scripts;
 mod traits;
 mod values;
 mod walk;
+mod witness;

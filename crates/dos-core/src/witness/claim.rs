@@ -1,0 +1,171 @@
+//! A claim about one key: that it changed, how, or to what.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde_json::Value;
+
+use super::effect::EffectClaim;
+use super::rules::{BadPlace, pointer};
+use super::state_diff::Kind;
+use super::value::{ValueError, canonical};
+use crate::json;
+
+/// What is claimed, and what must be so for it to be true.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// What is claimed.
+    pub effect: EffectClaim,
+    /// All of this must be so. Nothing: the key was inserted or updated.
+    pub expect: Vec<Expectation>,
+}
+
+/// What must be so of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// It was inserted or updated.
+    Changed,
+    /// It changed in this way.
+    Kind(Kind),
+    /// A part of its value became this.
+    Value {
+        /// The components of a JSON pointer.
+        path: Vec<String>,
+        /// The canonical text of the value.
+        value: String,
+    },
+}
+
+/// A claim that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimError {
+    /// A word that means nothing.
+    #[error(
+        "{0:?} cannot be expected; write changed, inserted, updated, deleted, or FIELD=VALUE such \
+         as status=paid or /lines/0/price=12.50"
+    )]
+    Unknown(String),
+    /// A pointer that is none.
+    #[error(transparent)]
+    Place(#[from] BadPlace),
+    /// A value that cannot be compared.
+    #[error("{text:?} cannot be expected: {source}")]
+    Value {
+        /// As it was given.
+        text: String,
+        /// Why.
+        source: ValueError,
+    },
+    /// Something else than an object with a key.
+    #[error(
+        "a claim is a text, or an object such as {{\"key\": \"orders:42\", \"expect\": \
+         [\"status=paid\"]}}; this is {0}"
+    )]
+    Shape(String),
+}
+
+impl Expectation {
+    /// Reads `changed`, `inserted`, `updated`, `deleted` or `FIELD=VALUE`. The field is a name or a
+    /// JSON pointer; the value is JSON where it can be read as such, else a text.
+    pub fn parse(text: &str) -> Result<Self, ClaimError> {
+        match text {
+            "changed" => return Ok(Self::Changed),
+            "inserted" => return Ok(Self::Kind(Kind::Inserted)),
+            "updated" => return Ok(Self::Kind(Kind::Updated)),
+            "deleted" => return Ok(Self::Kind(Kind::Deleted)),
+            _ => {}
+        }
+        let (place, value) =
+            text.split_once('=').ok_or_else(|| ClaimError::Unknown(text.to_owned()))?;
+        let path = path_of(place)?;
+        let value = match canonical(value) {
+            Ok(value) => value,
+            Err(ValueError::NotJson(_)) => json::canonical(&Value::String(value.to_owned())),
+            Err(source) => return Err(ClaimError::Value { text: text.to_owned(), source }),
+        };
+        Ok(Self::Value { path, value })
+    }
+
+    fn from_json(value: &Value) -> Result<Self, ClaimError> {
+        let bad = || ClaimError::Shape(json::canonical(value));
+        match value {
+            Value::String(text) => Self::parse(text),
+            Value::Object(fields) => {
+                let place = fields.get("path").and_then(Value::as_str).ok_or_else(bad)?;
+                let wanted = fields.get("value").ok_or_else(bad)?;
+                let text = json::canonical(wanted);
+                let value = canonical(&text)
+                    .map_err(|source| ClaimError::Value { text: text.clone(), source })?;
+                Ok(Self::Value { path: path_of(place)?, value })
+            }
+            _ => Err(bad()),
+        }
+    }
+}
+
+fn path_of(place: &str) -> Result<Vec<String>, BadPlace> {
+    match place.is_empty() || place.starts_with('/') {
+        true => pointer(place),
+        false => Ok(Vec::from([place.to_owned()])),
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed => formatter.write_str("changed"),
+            Self::Kind(kind) => formatter.write_str(kind.token()),
+            Self::Value { path, value } => {
+                let components: Vec<String> = path
+                    .iter()
+                    .map(|component| component.replace('~', "~0").replace('/', "~1"))
+                    .map(|component| format!("/{component}"))
+                    .collect();
+                write!(formatter, "{}={value}", components.concat())
+            }
+        }
+    }
+}
+
+impl Claim {
+    /// A claim about a key.
+    pub fn new(key: &str, narrated: &str, expect: Vec<Expectation>) -> Self {
+        let effect = EffectClaim {
+            key: key.to_owned(),
+            subject: String::new(),
+            narrated: narrated.to_owned(),
+        };
+        Self { effect, expect }
+    }
+
+    /// Reads a claim as data: a key, or an object with `key`, `expect` and `narrated`. `expect` is a
+    /// text, `{"path": .., "value": ..}`, or a list of these.
+    pub fn from_json(value: &Value) -> Result<Self, ClaimError> {
+        let bad = || ClaimError::Shape(json::canonical(value));
+        let fields = match value {
+            Value::String(key) => return Ok(Self::new(key, "", Vec::new())),
+            Value::Object(fields) => fields,
+            _ => return Err(bad()),
+        };
+        let known = |name: &String| matches!(name.as_str(), "key" | "expect" | "narrated");
+        if !fields.keys().all(known) {
+            return Err(bad());
+        }
+        let key = fields.get("key").and_then(Value::as_str).ok_or_else(bad)?;
+        let narrated = match fields.get("narrated") {
+            None => "",
+            Some(narrated) => narrated.as_str().ok_or_else(bad)?,
+        };
+        let expect = match fields.get("expect") {
+            None => Vec::new(),
+            Some(Value::Array(items)) => {
+                items.iter().map(Expectation::from_json).collect::<Result<_, _>>()?
+            }
+            Some(one) => Vec::from([Expectation::from_json(one)?]),
+        };
+        Ok(Self::new(key, narrated, expect))
+    }
+}

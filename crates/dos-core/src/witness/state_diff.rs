@@ -1,0 +1,293 @@
+//! The difference of two states, as a witness: is what was claimed in it?
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use serde_json::{Value, json};
+
+use super::claim::{Claim, Expectation};
+use super::effect::{EffectVerdict, witness_effect};
+use super::evidence::{Accountability, EvidenceSource, Facts, Sight};
+use super::rules::Rules;
+use super::snapshot::Snapshot;
+use super::state::{State, StateBuilder, StateError};
+use super::value::{canonical_of, find};
+
+/// The name of this witness.
+pub const NAME: &str = "state_diff";
+
+/// How a key changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It is new.
+    Inserted,
+    /// It is gone.
+    Deleted,
+    /// Its value is another.
+    Updated,
+}
+
+impl Kind {
+    /// The stable word.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Inserted => "inserted",
+            Self::Deleted => "deleted",
+            Self::Updated => "updated",
+        }
+    }
+}
+
+/// One key that changed, with its values as JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// It is new.
+    Inserted(&'a str, &'a str),
+    /// It is gone.
+    Deleted(&'a str, &'a str),
+    /// Its value was the first and is the second.
+    Updated(&'a str, &'a str, &'a str),
+}
+
+impl<'a> Change<'a> {
+    /// The key.
+    pub fn key(&self) -> &'a str {
+        match *self {
+            Self::Inserted(key, _) | Self::Deleted(key, _) | Self::Updated(key, ..) => key,
+        }
+    }
+
+    /// How it changed.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Inserted(..) => Kind::Inserted,
+            Self::Deleted(..) => Kind::Deleted,
+            Self::Updated(..) => Kind::Updated,
+        }
+    }
+
+    /// Its value before.
+    pub fn before(&self) -> Option<&'a str> {
+        match *self {
+            Self::Inserted(..) => None,
+            Self::Deleted(_, before) | Self::Updated(_, before, _) => Some(before),
+        }
+    }
+
+    /// Its value after.
+    pub fn after(&self) -> Option<&'a str> {
+        match *self {
+            Self::Deleted(..) => None,
+            Self::Inserted(_, after) | Self::Updated(_, _, after) => Some(after),
+        }
+    }
+}
+
+/// What changed, in the order of the keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta<'a> {
+    changes: Vec<Change<'a>>,
+}
+
+/// What changed from `before` to `after`.
+pub fn diff_state<'a>(before: &'a State, after: &'a State, rules: &Rules) -> Delta<'a> {
+    let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
+    let mut changes = Vec::new();
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((left, _)), Some((right, _))) => left.cmp(right),
+        };
+        let left = if order.is_le() { old.next() } else { None };
+        let right = if order.is_ge() { new.next() } else { None };
+        match (left, right) {
+            (Some((key, before)), Some((_, after))) => {
+                if before != after && !same(before, after, rules) {
+                    changes.push(Change::Updated(key, before, after));
+                }
+            }
+            (Some((key, before)), None) => changes.push(Change::Deleted(key, before)),
+            (None, Some((key, after))) => changes.push(Change::Inserted(key, after)),
+            (None, None) => break,
+        }
+    }
+    Delta { changes }
+}
+
+/// Do two texts mean the same value, as far as it counts?
+fn same(before: &str, after: &str, rules: &Rules) -> bool {
+    match (canonical_of(before, rules), canonical_of(after, rules)) {
+        (Ok(before), Ok(after)) => before == after,
+        _ => false,
+    }
+}
+
+impl<'a> Delta<'a> {
+    /// Every change.
+    pub fn changes(&self) -> &[Change<'a>] {
+        &self.changes
+    }
+
+    /// The keys that changed so.
+    pub fn keys(&self, kind: Kind) -> impl Iterator<Item = &'a str> {
+        self.changes.iter().filter(move |change| change.kind() == kind).map(Change::key)
+    }
+
+    /// How many keys changed so.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.keys(kind).count()
+    }
+
+    /// The change of one key.
+    pub fn of(&self, key: &str) -> Option<&Change<'a>> {
+        let at = self.changes.binary_search_by(|change| change.key().cmp(key)).ok()?;
+        self.changes.get(at)
+    }
+
+    /// The state that these changes make of another one.
+    pub fn apply(&self, before: &State) -> Result<State, StateError> {
+        let mut after: StateBuilder = State::builder();
+        for (key, value) in before.iter().filter(|(key, _)| self.of(key).is_none()) {
+            after.insert(key, value)?;
+        }
+        for change in &self.changes {
+            if let Some(value) = change.after() {
+                after.insert(change.key(), value)?;
+            }
+        }
+        after.finish()
+    }
+
+    /// The keys as JSON.
+    pub fn to_json(&self) -> Value {
+        let keys = |kind| self.keys(kind).collect::<Vec<&str>>();
+        json!({
+            "inserted": keys(Kind::Inserted),
+            "deleted": keys(Kind::Deleted),
+            "updated": keys(Kind::Updated),
+        })
+    }
+
+    fn counts(&self) -> String {
+        let [inserted, updated, deleted] =
+            [Kind::Inserted, Kind::Updated, Kind::Deleted].map(|kind| self.count(kind));
+        format!("{inserted} inserted, {updated} updated, {deleted} deleted")
+    }
+}
+
+/// The witness that two snapshots are.
+pub struct StateDiff<'a> {
+    delta: Delta<'a>,
+    before: &'a Snapshot,
+    after: &'a Snapshot,
+}
+
+impl<'a> StateDiff<'a> {
+    /// Compares two snapshots.
+    pub fn new(before: &'a Snapshot, after: &'a Snapshot, rules: &Rules) -> Self {
+        let delta = diff_state(before.state(), after.state(), rules);
+        Self { delta, before, after }
+    }
+
+    /// What changed.
+    pub fn delta(&self) -> &Delta<'a> {
+        &self.delta
+    }
+
+    /// Judges one claim.
+    pub fn judge(&self, claim: &Claim) -> EffectVerdict {
+        let (subject, expect) = (claim.effect.probe(), claim.expect.as_slice());
+        let facts: Facts = Expecting { diff: self, expect }.gather(subject);
+        witness_effect(Some(&claim.effect), &[facts])
+    }
+
+    /// The key as it is in the states: as it was given, else without blanks at its ends.
+    fn key_meant<'k>(&self, key: &'k str) -> &'k str {
+        let known = |state: &State| state.get(key).is_some();
+        match known(self.before.state()) || known(self.after.state()) {
+            true => key,
+            false => key.trim(),
+        }
+    }
+
+    /// Is it as expected? The line says what was seen.
+    fn holds(&self, key: &str, expected: &Expectation) -> (bool, String) {
+        let change = self.delta.of(key);
+        let kind = change.map(Change::kind);
+        match expected {
+            Expectation::Changed => match kind {
+                Some(kind @ (Kind::Inserted | Kind::Updated)) => (true, kind.token().to_owned()),
+                Some(Kind::Deleted) => (false, "deleted".to_owned()),
+                None => (false, self.unchanged(key)),
+            },
+            Expectation::Kind(wanted) => match kind {
+                Some(kind) => (kind == *wanted, kind.token().to_owned()),
+                None => (false, self.unchanged(key)),
+            },
+            Expectation::Value { path, value } => {
+                let shown = expected.to_string();
+                let Some(after) = change.and_then(Change::after) else {
+                    let seen = kind.map(|kind| kind.token().to_owned());
+                    return (false, seen.unwrap_or_else(|| self.unchanged(key)));
+                };
+                let at = |whole: &str| {
+                    let part = find(whole, path)?;
+                    canonical_of(part, &Rules::default()).ok()
+                };
+                let was = change.and_then(Change::before).and_then(at);
+                match at(after) {
+                    None => (false, format!("it has nothing there, {shown} was expected")),
+                    Some(is) if is != *value => (false, format!("it is {is}, not {shown}")),
+                    Some(is) if was.as_ref() == Some(&is) => {
+                        (false, format!("{shown} was so before"))
+                    }
+                    Some(_) => (true, shown),
+                }
+            }
+        }
+    }
+
+    fn unchanged(&self, key: &str) -> String {
+        match self.after.state().get(key).is_some() {
+            true => format!("unchanged ({} in all)", self.delta.counts()),
+            false => format!("neither before nor after ({} in all)", self.delta.counts()),
+        }
+    }
+}
+
+/// The same witness, asked for something certain.
+struct Expecting<'a> {
+    diff: &'a StateDiff<'a>,
+    expect: &'a [Expectation],
+}
+
+impl EvidenceSource for Expecting<'_> {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    /// A difference is worth what the weaker of its sides is.
+    fn accountability(&self) -> Accountability {
+        self.diff.before.rung().min(self.diff.after.rung()).into()
+    }
+
+    fn look(&self, subject: &str) -> Result<(Sight, String), String> {
+        let key = self.diff.key_meant(subject);
+        let default = [Expectation::Changed];
+        let expect = if self.expect.is_empty() { default.as_slice() } else { self.expect };
+        let mut seen: Vec<String> = Vec::new();
+        for expected in expect {
+            match self.diff.holds(key, expected) {
+                (true, line) => seen.push(line),
+                (false, line) => return Ok((Sight::Absent, line)),
+            }
+        }
+        seen.dedup();
+        Ok((Sight::Present, seen.join(", ")))
+    }
+}
