@@ -36,6 +36,13 @@ impl Output {
         self
     }
 
+    /// It printed this, in some line.
+    #[track_caller]
+    pub fn prints(&self, text: &str) -> &Self {
+        assert!(self.stdout.contains(text), "{text:?} is not on stdout of {self:#?}");
+        self
+    }
+
     /// It said this on stderr.
     #[track_caller]
     pub fn says(&self, text: &str) -> &Self {

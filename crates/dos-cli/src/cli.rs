@@ -53,6 +53,7 @@ pub enum Verb {
     Quickstart(verbs::quickstart::Args),
     #[command(subcommand)]
     RunId(verbs::run_id::Verb),
+    StateDiff(verbs::state_diff::Args),
 }
 
 impl Verb {
@@ -74,6 +75,7 @@ impl Verb {
             Self::Man(args) => verbs::man::run(args),
             Self::Quickstart(args) => verbs::quickstart::run(context, args),
             Self::RunId(verb) => verb.run(context),
+            Self::StateDiff(args) => verbs::state_diff::run(context, args),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use dos_core::witness::Outcome;
+
 /// The codes that verbs end with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -11,8 +13,21 @@ pub enum Exit {
     No = 1,
     /// The question was wrong, or could not be answered: usage, input, disk.
     Contract = 2,
+    /// Nobody who counts could tell.
+    Unwitnessed = 3,
     /// The lock stayed busy past the deadline: ask again.
     Busy = 4,
+}
+
+impl Exit {
+    /// The code of a verdict about a claim.
+    pub fn of_outcome(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Confirmed => Self::Yes,
+            Outcome::Refuted => Self::No,
+            Outcome::Unwitnessed | Outcome::NoClaim => Self::Unwitnessed,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -93,5 +108,15 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         verb: "run-id show",
         codes: &[("shown", Exit::Yes), ("missing", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "state-diff",
+        codes: &[
+            ("confirmed", Exit::Yes),
+            ("refuted", Exit::No),
+            ("unwitnessed", Exit::Unwitnessed),
+            ("no_claim", Exit::Unwitnessed),
+            CONTRACT_ERROR,
+        ],
     },
 ];

@@ -16,6 +16,8 @@ use toml::de::{DeTable, DeValue};
 use crate::journal::JournalPolicy;
 use crate::lane::overlap::{self, Exact, OverlapPolicy, POLICY_NAMES};
 use crate::lane::{Case, Lanes, Policy, Region, Tree};
+use crate::witness::Rules;
+use crate::witness::rules::{BadPlace, Place};
 
 /// What a workspace declares, defaults filled in.
 pub struct Config {
@@ -29,6 +31,8 @@ pub struct Config {
     pub journal: JournalPolicy,
     /// Do letters of different case name one file, under the overlap policy `exact`?
     pub case: Case,
+    /// What does not count when two states are compared.
+    pub state_rules: Rules,
     /// Is there a usable `[lanes]` table?
     pub lanes_declared: bool,
     /// What is wrong with the file.
@@ -58,7 +62,7 @@ impl fmt::Display for Finding {
 }
 
 /// Tables and keys of `dos.toml` that some part of the system reads.
-const TABLES: [&str; 25] = [
+const TABLES: [&str; 26] = [
     "workspace",
     "journal",
     "lanes",
@@ -84,6 +88,7 @@ const TABLES: [&str; 25] = [
     "tools",
     "data",
     "precursor",
+    "state_diff",
 ];
 /// The names under `[paths]`, of which this version reads two.
 const PATH_KEYS: [&str; 14] = [
@@ -114,6 +119,7 @@ const RETENTION_KEYS: [&str; 6] = [
     "audits_keep_last",
     "projections_compact",
 ];
+const STATE_DIFF_KEYS: [&str; 2] = ["ignore", "timestamps"];
 const CLASS_KEYS: [&str; 2] = ["name", "max_concurrent"];
 
 impl Config {
@@ -137,13 +143,15 @@ impl Config {
         let max_entries = reader
             .table(&document, "retention", Reader::journal_max_entries)
             .unwrap_or(JournalPolicy::default().max_entries);
+        let state_rules =
+            reader.table(&document, "state_diff", Reader::state_rules).unwrap_or_default();
         reader.unknown_keys(&document, &TABLES, "dos.toml");
         let lanes_declared = lanes.is_some();
         let mut policy = Policy::new(lanes.unwrap_or_else(Lanes::undeclared), overlap);
         policy.class_budgets = class_budgets;
         let journal = JournalPolicy { chain, max_entries };
         let findings = reader.findings;
-        Self { policy, paths, ratio_max, journal, case, lanes_declared, findings }
+        Self { policy, paths, ratio_max, journal, case, state_rules, lanes_declared, findings }
     }
 }
 
@@ -355,6 +363,24 @@ impl<'t> Reader<'t> {
                 suggestion: "write it like this: journal_max_entries = 5000".to_string(),
             }),
         }
+    }
+
+    fn state_rules(&mut self, value: &Value<'t>) -> Result<Rules, Problem> {
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(expected(value, "state_diff", "a table", "[state_diff]"));
+        };
+        self.unknown_keys(table, &STATE_DIFF_KEYS, "[state_diff]");
+        let places = |key: &str| {
+            let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+            let bad = |error: BadPlace| Problem {
+                span: value.span(),
+                what: format!("{key}: {error}"),
+                suggestion: format!("write it like this: {key} = [\"updated_at\"]"),
+            };
+            let texts = string_list(value, key)?;
+            texts.iter().map(|text| Place::parse(text).map_err(bad)).collect()
+        };
+        Ok(Rules { ignore: places("ignore")?, timestamps: places("timestamps")? })
     }
 
     fn paths(&mut self, value: &Value<'t>) -> Result<BTreeMap<String, String>, Problem> {

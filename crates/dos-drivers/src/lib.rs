@@ -8,6 +8,7 @@ pub mod init;
 pub mod process;
 pub mod quickstart;
 pub mod referee;
+pub mod snapshot;
 pub mod spawn;
 pub mod watch;
 

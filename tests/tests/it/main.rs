@@ -13,6 +13,7 @@ mod overlap;
 mod quirks;
 mod races;
 mod read_only;
+mod witness;
 
 use std::io::Write;
 

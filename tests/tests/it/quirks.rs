@@ -6,3 +6,4 @@
 mod arbiter;
 mod journal;
 mod leases;
+mod state_diff;

@@ -16,3 +16,4 @@ pub mod overlap;
 pub mod quickstart;
 pub mod run_id;
 pub mod shared;
+pub mod state_diff;

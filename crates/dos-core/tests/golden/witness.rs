@@ -3,7 +3,7 @@
 use dos_core::witness::{
     Accountability, Belief, EffectClaim, Facts, Rules, Stance, State, diff_state, witness_effect,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::check;
 

@@ -20,7 +20,7 @@ const fn case(verb: &'static str, arguments: &'static str, token: &'static str) 
 }
 
 /// In a workspace where `a` holds `api` under the token 1 and has the archive lock.
-const CASES: [Case; 40] = [
+const CASES: [Case; 45] = [
     case("arbitrate", "--lane web", "acquire"),
     case("arbitrate", "--lane api", "refuse"),
     case("arbitrate", "--leases x", "contract_error"),
@@ -61,6 +61,11 @@ const CASES: [Case; 40] = [
     case("overlap", "[ --with a", "contract_error"),
     case("run-id show", "run", "shown"),
     case("run-id show", "nosuch", "missing"),
+    case("state-diff", "k --before run/run.json --after one.json", "confirmed"),
+    case("state-diff", "k --before one.json --after one.json", "refuted"),
+    case("state-diff", "k --before nosuch --after one.json", "unwitnessed"),
+    case("state-diff", "k --before one.json", "contract_error"),
+    case("state-diff", "=1 --before one.json", "contract_error"),
 ];
 
 /// The table that the binary prints.
@@ -73,6 +78,7 @@ fn held() -> TestEnv {
     env.dos("lease-lane acquire --lane api --owner a").exits(0);
     env.dos("lease acquire a").exits(0);
     env.write("run/run.json", "{}");
+    env.write("one.json", "{\"k\": 1}");
     env
 }
 
@@ -101,8 +107,9 @@ fn the_verbs_answer_with_the_codes_of_the_table() {
 #[test]
 fn the_table_has_nothing_that_is_not_tried_here() {
     let tried: BTreeSet<(&str, &str)> = CASES.iter().map(|case| (case.verb, case.token)).collect();
-    // The busy lock of the other writers is in `l11`, a corrupt journal and findings above.
-    let elsewhere = ["lock_busy", "corrupt", "findings"];
+    // The busy lock of the other writers is in `l11`, a corrupt journal and findings above, an empty
+    // claim in `s06`.
+    let elsewhere = ["lock_busy", "corrupt", "findings", "no_claim"];
     // Verbs that have tests of their own.
     let later = ["doctor", "quickstart", "init", "run "];
     let table = table(&empty());
