@@ -13,6 +13,7 @@
 
 extern crate alloc;
 
+pub mod command;
 pub mod config;
 pub mod fleet;
 pub mod journal;

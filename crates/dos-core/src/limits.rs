@@ -30,3 +30,15 @@ pub const EVIDENCE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const VALUE_NESTING_MAX: usize = 128;
 /// Longest text of a state, and largest file that one is read from, in bytes.
 pub const STATE_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Longest shell command that is read, in bytes. A longer one is not judged, but taken for the worst.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// How deep commands, quotes and substitutions may nest in a shell command, texts inside included.
+pub const COMMAND_NESTING_MAX: usize = 40;
+/// Most words of one shell text.
+pub const COMMAND_WORDS_MAX: usize = 16 * 1024;
+/// How often each byte of a shell command may be looked at, at most.
+pub const COMMAND_WORK_PER_BYTE: usize = 2 * COMMAND_NESTING_MAX;
+/// Most commands that are followed, calls of functions and texts inside included.
+pub const COMMAND_STEPS_MAX: usize = 8 * 1024;
+/// How much text may come out of expansions, in bytes.
+pub const COMMAND_EXPANSION_BYTES_MAX: usize = 1024 * 1024;

@@ -1,0 +1,20 @@
+//! What could a shell command run, and what would it write?
+//!
+//! A text is read as bash reads it (`syntax`), and followed: every command that would run, with what
+//! the shell would hand to it as far as the text settles that (`run`). Two questions are asked of
+//! these commands: do they grant arbitrary execution (`capability`), and which files do they write.
+
+mod builtin;
+pub mod capability;
+mod expand;
+mod extended;
+mod glob;
+mod interpreter;
+pub mod program;
+pub mod run;
+mod shell;
+pub mod syntax;
+pub mod text;
+mod wrapper;
+
+pub use capability::{Capability, ExecPolicy, ExecVerdict, Profile, classify_command};

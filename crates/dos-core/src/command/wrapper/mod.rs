@@ -1,0 +1,529 @@
+//! Programs that run another command: where it starts behind their options.
+
+mod table;
+
+use alloc::vec::Vec;
+
+use super::text::{Field, Text, joined};
+use table::WRAPPERS;
+
+/// A command inside another one.
+#[derive(Clone, Debug)]
+pub enum Inner {
+    /// A program and its arguments.
+    Words(Vec<Field>),
+    /// A text for a shell.
+    Script(Text),
+}
+
+/// What stands behind the options and operands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tail {
+    /// A program and its arguments.
+    Words,
+    /// Words that are joined to a text for a shell.
+    Joined,
+    /// Texts for a shell, one a word.
+    Each,
+}
+
+/// How a program is told what to run.
+struct Wrapper {
+    names: &'static str,
+    /// Its options. One letter is a short one. `x=` takes a value and `x==` two; `x?` takes one only
+    /// when it is attached; with `x!` nothing runs; `x$` takes a text for a shell; `x@` takes words
+    /// in one text, with the rest behind them.
+    options: &'static str,
+    /// Operands before the command.
+    operands: usize,
+    /// May assignments stand before the command?
+    assignments: bool,
+    tail: Tail,
+}
+
+const fn words(names: &'static str, options: &'static str, operands: usize) -> Wrapper {
+    Wrapper { names, options, operands, assignments: false, tail: Tail::Words }
+}
+
+const fn tail(names: &'static str, options: &'static str, operands: usize, tail: Tail) -> Wrapper {
+    Wrapper { names, options, operands, assignments: false, tail }
+}
+
+
+/// The commands that a program runs, which it is told in its arguments. Nothing if it runs none.
+pub fn inner(name: &str, arguments: &[Field]) -> Vec<Inner> {
+    match name {
+        "find" | "gfind" | "bfs" => return found(arguments),
+        "fd" | "fdfind" => return of_fd(arguments),
+        "su" | "runuser" => return of_su(name, arguments),
+        "sg" => return of_sg(arguments),
+        "parallel" | "sem" => return of_parallel(arguments),
+        "ip" => return of_ip(arguments),
+        "perf" => return of_perf(arguments),
+        "trap" => return of_trap(arguments),
+        "start-stop-daemon" => return of_start_stop(arguments),
+        "entr" if arguments.iter().any(|it| cluster_has(it, 's')) => {
+            return shell_words(arguments.iter().filter(|it| !it.as_str().starts_with('-')));
+        }
+        "watch" if arguments.iter().any(|it| it.as_str() == "-x" || it.as_str() == "--exec") => {
+            let inner = WRAPPERS.iter().find(|wrapper| wrapper.has("watch"));
+            return inner.map(|it| it.read(arguments, Tail::Words)).unwrap_or_default();
+        }
+        _ => {}
+    }
+    match WRAPPERS.iter().find(|wrapper| wrapper.has(name)) {
+        Some(wrapper) => wrapper.read(arguments, wrapper.tail),
+        None => Vec::new(),
+    }
+}
+
+fn cluster_has(field: &Field, letter: char) -> bool {
+    let text = field.as_str();
+    text.starts_with('-') && !text.starts_with("--") && text.contains(letter)
+}
+
+/// Is an option known, and what does it take?
+enum Known {
+    Flag,
+    Values(usize),
+    Attached,
+    Stops,
+    Script,
+    Split,
+    Unknown,
+}
+
+impl Wrapper {
+    fn has(&self, name: &str) -> bool {
+        self.names.split(' ').any(|known| known == name)
+    }
+
+    fn option(&self, name: &str) -> Known {
+        let mut longer = Known::Unknown;
+        for option in self.options.split_ascii_whitespace() {
+            let known = option.trim_end_matches(['=', '?', '!', '$', '@']);
+            let exact = known == name;
+            // Long options may be shortened.
+            if !exact && !(name.len() > 2 && known.starts_with(name)) {
+                continue;
+            }
+            let marks = option.get(known.len()..).unwrap_or_default();
+            let found = match marks.chars().next() {
+                None => Known::Flag,
+                Some('?') => Known::Attached,
+                Some('!') => Known::Stops,
+                Some('$') => Known::Script,
+                Some('@') => Known::Split,
+                Some(_) => Known::Values(marks.len()),
+            };
+            if exact {
+                return found;
+            }
+            longer = found;
+        }
+        longer
+    }
+
+    /// Reads options and operands; what is behind them is the command.
+    fn read(&self, arguments: &[Field], tail: Tail) -> Vec<Inner> {
+        let mut found = Vec::new();
+        let (mut doubt, mut scripted, mut ended) = (false, false, false);
+        let mut operands = self.operands;
+        let mut at = 0;
+        while let Some(field) = arguments.get(at) {
+            let text = field.as_str();
+            let dashes = text.len() - text.trim_start_matches('-').len();
+            at += 1;
+            if text == "--" {
+                ended = true;
+            } else if ended || dashes == 0 || text.len() == dashes {
+                let skipped = self.assignments && (text == "-" || is_assignment(text));
+                if skipped {
+                    continue;
+                }
+                if operands == 0 {
+                    at -= 1;
+                    break;
+                }
+                operands -= 1;
+            } else {
+                let rest = text.get(dashes..).unwrap_or_default();
+                let next = arguments.get(at);
+                let (taken, read) = match dashes > 1 || self.single_dash_words() {
+                    true => self.long(rest, dashes, field, next),
+                    false => self.short(rest, field, next),
+                };
+                at += taken;
+                match read {
+                    Read::Plain => {}
+                    Read::Stops => return found,
+                    Read::Doubt => doubt = true,
+                    Read::Script(text) => {
+                        scripted = true;
+                        found.push(Inner::Script(text));
+                    }
+                    Read::Split(text) => {
+                        let rest = arguments.get(at..).unwrap_or_default();
+                        found.push(Inner::Words(split(&text, rest)));
+                        return found;
+                    }
+                }
+            }
+        }
+        if scripted && tail == Tail::Words {
+            return found;
+        }
+        let rest = arguments.get(at..).unwrap_or_default();
+        found.extend(command(rest, tail));
+        if doubt {
+            // An option that is not known may have taken the first word.
+            found.extend(command(rest.get(1..).unwrap_or_default(), tail));
+        }
+        found
+    }
+
+    /// Programs whose long options have one dash.
+    fn single_dash_words(&self) -> bool {
+        self.has("winpty") || self.has("arch")
+    }
+
+    fn long(&self, rest: &str, dashes: usize, field: &Field, next: Option<&Field>) -> (usize, Read) {
+        let (name, attached) = match rest.find('=') {
+            Some(at) => (rest.get(..at).unwrap_or_default(), Some(dashes + at + 1)),
+            None => (rest, None),
+        };
+        let value = |next: Option<&Field>| match attached {
+            Some(start) => (0, field.behind(start).text),
+            None => (1, next.map(|next| next.text.clone()).unwrap_or_default()),
+        };
+        match self.option(name) {
+            Known::Flag | Known::Attached => (0, Read::Plain),
+            Known::Values(_) if attached.is_some() => (0, Read::Plain),
+            Known::Values(count) => (count, Read::Plain),
+            Known::Stops => (0, Read::Stops),
+            Known::Script => {
+                let (taken, text) = value(next);
+                (taken, Read::Script(text))
+            }
+            Known::Split => {
+                let (taken, text) = value(next);
+                (taken, Read::Split(text))
+            }
+            Known::Unknown => (0, if attached.is_some() { Read::Plain } else { Read::Doubt }),
+        }
+    }
+
+    /// A cluster of letters, the last of which may take a value.
+    fn short(&self, rest: &str, field: &Field, next: Option<&Field>) -> (usize, Read) {
+        let mut buffer = [0; 4];
+        let mut result = Read::Plain;
+        for (index, letter) in rest.char_indices() {
+            let behind = index + letter.len_utf8();
+            let attached = behind < rest.len();
+            let value = || match attached {
+                true => (0, field.behind(behind + 1).text),
+                false => (1, next.map(|next| next.text.clone()).unwrap_or_default()),
+            };
+            match self.option(letter.encode_utf8(&mut buffer)) {
+                Known::Flag => {}
+                Known::Attached => return (0, result),
+                Known::Values(count) if attached => return (count - 1, result),
+                Known::Values(count) => return (count, result),
+                Known::Stops => return (0, Read::Stops),
+                Known::Script => {
+                    let (taken, text) = value();
+                    return (taken, Read::Script(text));
+                }
+                Known::Split => {
+                    let (taken, text) = value();
+                    return (taken, Read::Split(text));
+                }
+                // `nice -5` and its like.
+                Known::Unknown if letter.is_ascii_digit() => return (0, result),
+                Known::Unknown => result = if attached { Read::Plain } else { Read::Doubt },
+            }
+        }
+        (0, result)
+    }
+}
+
+/// What an option was.
+enum Read {
+    Plain,
+    Stops,
+    /// It is not known, and may take the next word.
+    Doubt,
+    Script(Text),
+    Split(Text),
+}
+
+fn command(rest: &[Field], tail: Tail) -> Vec<Inner> {
+    match (tail, rest.is_empty()) {
+        (_, true) => Vec::new(),
+        (Tail::Words, _) => Vec::from([Inner::Words(rest.to_vec())]),
+        (Tail::Joined, _) => Vec::from([Inner::Script(joined(rest))]),
+        (Tail::Each, _) => rest.iter().map(|field| Inner::Script(field.text.clone())).collect(),
+    }
+}
+
+/// Is it `name=value`, as `env` reads it?
+pub(super) fn is_assignment(text: &str) -> bool {
+    text.find('=').is_some_and(|at| at > 0)
+}
+
+/// What `env -S` makes of a text, with the rest behind it.
+fn split(text: &Text, rest: &[Field]) -> Vec<Field> {
+    let mut fields: Vec<Field> = Vec::from([Field {
+        text: Text::known("env", text.places.first().map_or(0, |(_, outer)| *outer)),
+        ..Field::default()
+    }]);
+    let mut start = 0;
+    let mut quote = None;
+    let mut current: Option<Text> = None;
+    let bytes = text.text.as_bytes();
+    while start < bytes.len() {
+        let at = start;
+        let byte = bytes.get(at).copied().unwrap_or_default();
+        start += 1;
+        match (byte, quote) {
+            (b'\\', None | Some(b'"')) => {
+                let next = bytes.get(start).copied().unwrap_or(b'\\');
+                start += 1;
+                let field = current.get_or_insert_with(Text::default);
+                match next {
+                    b'_' if quote.is_none() => fields.extend(current.take().map(of_text)),
+                    b't' => field.push_str("\t", 0),
+                    b'n' => field.push_str("\n", 0),
+                    b'c' => break,
+                    _ => field.push(&text.part(at + 1, at + 2)),
+                }
+            }
+            (byte, Some(open)) if byte == open => quote = None,
+            (byte @ (b'"' | b'\''), None) => {
+                quote = Some(byte);
+                current.get_or_insert_with(Text::default);
+            }
+            (b' ' | b'\t' | b'\n' | b'\r' | 11 | 12, None) => fields.extend(current.take().map(of_text)),
+            (b'#', None) if current.is_none() => break,
+            _ => {
+                while start < bytes.len() && !text.text.is_char_boundary(start) {
+                    start += 1;
+                }
+                current.get_or_insert_with(Text::default).push(&text.part(at, start));
+            }
+        }
+    }
+    fields.extend(current.take().map(of_text));
+    fields.extend(rest.iter().cloned());
+    fields
+}
+
+fn of_text(text: Text) -> Field {
+    let start = text.places.first().map_or(0, |(_, outer)| *outer);
+    let last = text.places.last().map_or(start, |(at, outer)| outer + (text.text.len() - at));
+    let span = super::syntax::Span { start, end: last.max(start) };
+    Field { text, span, ..Field::default() }
+}
+
+fn shell_words<'f>(fields: impl Iterator<Item = &'f Field>) -> Vec<Inner> {
+    let fields: Vec<Field> = fields.cloned().collect();
+    command(&fields, Tail::Joined)
+}
+
+/// `find . -exec program args ;`.
+fn found(arguments: &[Field]) -> Vec<Inner> {
+    let mut found = Vec::new();
+    let mut rest = arguments;
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        if matches!(first.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir") {
+            let mut plus = false;
+            let end = rest.iter().position(|field| {
+                let ends = field.as_str() == ";" || (plus && field.as_str() == "+");
+                plus = field.as_str() == "{}";
+                ends
+            });
+            let (inner, behind) = rest.split_at(end.unwrap_or(rest.len()));
+            found.extend(command(inner, Tail::Words));
+            rest = behind;
+        }
+    }
+    found
+}
+
+/// `fd -x program args`.
+fn of_fd(arguments: &[Field]) -> Vec<Inner> {
+    let starts = |field: &Field| {
+        let text = field.as_str();
+        let cluster = text.starts_with('-') && !text.starts_with("--");
+        let last = text.ends_with('x') || text.ends_with('X');
+        matches!(text, "--exec" | "--exec-batch")
+            || (cluster && last && text.len() <= 4 && text.len() > 1)
+    };
+    let mut found = Vec::new();
+    let mut rest = arguments;
+    while let Some(at) = rest.iter().position(starts) {
+        rest = rest.get(at + 1..).unwrap_or_default();
+        let end = rest.iter().position(|field| field.as_str() == ";").unwrap_or(rest.len());
+        let (inner, behind) = rest.split_at(end);
+        found.extend(command(inner, Tail::Words));
+        rest = behind;
+    }
+    for field in arguments {
+        if let Some(name) = ["--exec=", "--exec-batch="]
+            .iter()
+            .find(|option| field.as_str().starts_with(**option))
+        {
+            found.push(Inner::Words(Vec::from([field.behind(name.len())])));
+        }
+    }
+    found
+}
+
+/// `su user -c 'text'`, `runuser -u user -- program`.
+fn of_su(name: &str, arguments: &[Field]) -> Vec<Inner> {
+    const SU: Wrapper = words(
+        "su runuser",
+        "c$ session-command$ command$ f l m p P T g= G= s= u= w= login fast pty no-pty \
+         preserve-environment group= supp-group= shell= user= whitelist-environment=",
+        0,
+    );
+    let by_user = arguments
+        .iter()
+        .any(|field| field.as_str().starts_with("--user") || cluster_has(field, 'u'));
+    let mut found = Vec::new();
+    // Options may stand behind the user.
+    let mut rest = arguments;
+    while let Some((first, behind)) = rest.split_first() {
+        let text = first.as_str();
+        rest = behind;
+        if text == "--" {
+            break;
+        }
+        if !text.starts_with('-') || text == "-" {
+            if name == "runuser" && by_user {
+                rest = arguments.get(arguments.len() - behind.len() - 1..).unwrap_or_default();
+                break;
+            }
+            continue;
+        }
+        let dashes = if text.starts_with("--") { 2 } else { 1 };
+        let option = text.get(dashes..).unwrap_or_default();
+        let (taken, read) = match dashes {
+            2 => SU.long(option, 2, first, behind.first()),
+            _ => SU.short(option, first, behind.first()),
+        };
+        rest = behind.get(taken..).unwrap_or_default();
+        if let Read::Script(text) = read {
+            found.push(Inner::Script(text));
+        }
+    }
+    if name == "runuser" && by_user && found.is_empty() {
+        found.extend(command(rest, Tail::Words));
+    }
+    found
+}
+
+/// `sg group -c 'text'` and `sg group text`.
+fn of_sg(arguments: &[Field]) -> Vec<Inner> {
+    let mut rest = arguments.iter().filter(|field| !matches!(field.as_str(), "-" | "-c" | "--"));
+    rest.next();
+    shell_words(rest)
+}
+
+/// `parallel program {} ::: inputs`, whose words a shell reads again.
+fn of_parallel(arguments: &[Field]) -> Vec<Inner> {
+    const PARALLEL: Wrapper = tail(
+        "parallel",
+        "j= J= n= N= L= l? I= i? P= S= a= C= d= E= e? s= u k t v q r x X m M p 0 D= U= W= w= \
+         jobs= max-procs= max-args= max-replace-args= max-lines= replace= arg-file= arg-file-sep= \
+         arg-sep= colsep= delimiter= delay= env= halt= halt-on-error= joblog= load= memfree= \
+         results= retries= rpl= sshlogin= sshloginfile= tagstring= tempdir= tmpdir= timeout= \
+         block= block-size= recstart= recend= workdir= wd= basefile= bf= return= nice= \
+         line-buffer linebuffer lb keep-order ungroup group tag bar eta progress pipe pipepart \
+         pipe-part dry-run dryrun verbose quote null no-run-if-empty will-cite citation cat fifo \
+         semaphore id= fg bg wait shuf trim= header= link xapply resume resume-failed \
+         transferfile= trc= cleanup plain profile= number-of-cores number-of-cpus",
+        0,
+        Tail::Joined,
+    );
+    let inputs = |field: &&Field| field.as_str().starts_with(":::");
+    let before = arguments.iter().take_while(|field| !inputs(field)).count();
+    let (told, given) = arguments.split_at(before);
+    let command = PARALLEL.read(told, Tail::Joined);
+    if !command.is_empty() {
+        return command;
+    }
+    let given = given.iter().filter(|field| !inputs(field));
+    given.map(|field| Inner::Script(field.text.clone())).collect()
+}
+
+/// `ip netns exec name program`.
+fn of_ip(arguments: &[Field]) -> Vec<Inner> {
+    let texts: Vec<&str> = arguments.iter().map(Field::as_str).collect();
+    let at = texts.windows(2).position(|pair| {
+        matches!(pair, ["netns" | "vrf", short] if !short.is_empty() && "exec".starts_with(short))
+    });
+    match at {
+        Some(at) => command(arguments.get(at + 3..).unwrap_or_default(), Tail::Words),
+        None => Vec::new(),
+    }
+}
+
+/// `perf stat program`.
+fn of_perf(arguments: &[Field]) -> Vec<Inner> {
+    const PERF: Wrapper = words(
+        "perf",
+        "e= o= p! t! C= F= c= r= G= x= I= D= M= i a g v q d A S n s j? b B output= event= pid! \
+         tid! call-graph= repeat= cpu= freq= count= delay= timeout= metrics= field-separator= \
+         interval-print= per-core per-socket all-cpus no-inherit verbose detailed summary \
+         append null",
+        0,
+    );
+    match arguments.split_first() {
+        Some((verb, rest)) if matches!(verb.as_str(), "stat" | "record" | "trace" | "mem") => {
+            let rest = match rest.split_first() {
+                Some((verb, rest)) if verb.as_str() == "record" => rest,
+                _ => rest,
+            };
+            PERF.read(rest, Tail::Words)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// `trap 'text' EXIT`.
+fn of_trap(arguments: &[Field]) -> Vec<Inner> {
+    let mut rest = arguments;
+    if rest.first().is_some_and(|field| field.as_str() == "--") {
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    match rest.split_first() {
+        Some((text, signals)) if !text.as_str().starts_with('-') && !signals.is_empty() => {
+            Vec::from([Inner::Script(text.text.clone())])
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// `start-stop-daemon --start --exec program -- args`.
+fn of_start_stop(arguments: &[Field]) -> Vec<Inner> {
+    let texts = arguments.iter().map(Field::as_str);
+    let at = texts.clone().position(|text| {
+        matches!(text, "--exec" | "-x" | "--startas" | "-a") || text.starts_with("--exec=")
+    });
+    let starts = texts.clone().any(|text| text == "--start" || text == "-S");
+    let behind = texts.clone().position(|text| text == "--").map_or(arguments.len(), |at| at + 1);
+    let rest = arguments.get(behind..).unwrap_or_default();
+    match at.and_then(|at| Some((arguments.get(at)?, arguments.get(at + 1)))) {
+        Some((option, next)) if starts => {
+            let program = match option.as_str().strip_prefix("--exec=") {
+                Some(_) => Some(option.behind("--exec=".len())),
+                None => next.cloned(),
+            };
+            let words = program.into_iter().chain(rest.iter().cloned()).collect();
+            Vec::from([Inner::Words(words)])
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,73 @@
+//! The labelled corpus: no missed grant, at most one false one in a hundred.
+
+use dos_core::command::{Capability, ExecPolicy, Profile, classify_command};
+use serde_json::Value;
+
+/// One labelled command.
+pub struct Labelled {
+    pub command: String,
+    pub label: String,
+    /// The answers that count as right.
+    pub accepted: Vec<String>,
+    pub via: Option<String>,
+    pub program: Option<String>,
+}
+
+/// A corpus, labelled for one profile.
+pub fn labelled(path: &str, profile: Profile) -> Vec<Labelled> {
+    let path = format!("{}/../../fixtures/{path}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (label, accept) = match profile {
+        Profile::Closed => ("label", "accept"),
+        Profile::Extended => ("label_extended", "accept_extended"),
+    };
+    let text_of = |value: &Value| value.as_str().map(str::to_string);
+    let line = |line: &str| {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let label = text_of(&entry[label]).unwrap();
+        let accepted = match entry[accept].as_array() {
+            Some(list) => list.iter().filter_map(text_of).collect(),
+            None => vec![label.clone()],
+        };
+        let (via, program) = (text_of(&entry["via"]), text_of(&entry["program"]));
+        Labelled { command: text_of(&entry["command"]).unwrap(), label, accepted, via, program }
+    };
+    text.lines().map(line).collect()
+}
+
+/// Classifies a corpus; prints and counts what is missed, what is flagged falsely, and the rest.
+pub fn judge(entries: &[Labelled], profile: Profile) -> (usize, usize, usize) {
+    let policy = ExecPolicy { profile, extra: Vec::new() };
+    let grants = Capability::GrantsArbitraryExec.token();
+    let (mut missed, mut flagged, mut other) = (0, 0, 0);
+    for entry in entries {
+        let verdict = classify_command(&entry.command, &policy);
+        let token = verdict.capability.token();
+        if entry.accepted.iter().any(|accepted| accepted == token) {
+            continue;
+        }
+        let kind = match (entry.label == grants, token == grants) {
+            (true, false) => &mut missed,
+            (false, true) => &mut flagged,
+            _ => &mut other,
+        };
+        *kind += 1;
+        println!("{token} for {} {:?} {verdict:?}", entry.label, entry.command);
+    }
+    (missed, flagged, other)
+}
+
+#[test]
+fn the_closed_set_is_found_and_nothing_else() {
+    let entries = labelled("vectors/exec_corpus.jsonl", Profile::Closed);
+    let benign = entries.iter().filter(|entry| entry.label != "GRANTS_ARBITRARY_EXEC").count();
+    let (missed, flagged, other) = judge(&entries, Profile::Closed);
+    println!("{} entries: missed {missed}, flagged {flagged} of {benign}, {other}", entries.len());
+    assert_eq!((missed, flagged, other), (0, 0, 0));
+}
+
+#[test]
+fn the_extended_profile_finds_the_rest() {
+    let entries = labelled("vectors/exec_corpus.jsonl", Profile::Extended);
+    assert_eq!(judge(&entries, Profile::Extended), (0, 0, 0));
+}
