@@ -70,18 +70,13 @@ fn change_directory(walker: &mut Walker, name: &str, arguments: &[Field]) {
         (_, Some(field)) => {
             let doubtful = !field.text.settled() || field.pattern;
             let quoted_tilde = field.as_str().starts_with('~') && !field.tilde;
-            match quoted_tilde && !field.text.places.is_empty() && !from_home(field) {
+            match quoted_tilde {
                 true => here.join(&alloc::format!("./{}", field.as_str()), doubtful),
                 false => here.join(field.as_str(), doubtful),
             }
         }
     };
     walker.shell.go(next);
-}
-
-/// `$HOME` is a tilde too, also in quotes.
-fn from_home(field: &Field) -> bool {
-    field.as_str() == "~" || field.as_str().starts_with("~/")
 }
 
 fn set(walker: &mut Walker, arguments: &[Field]) {

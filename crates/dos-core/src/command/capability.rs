@@ -226,8 +226,12 @@ impl fmt::Display for Grant {
         let via = self.via.as_deref().unwrap_or_default();
         match &self.cause {
             Cause::Member => write!(formatter, "{via:?} can run any code"),
-            Cause::Pattern => write!(formatter, "a pattern here may name {via:?}, which can run any code"),
-            Cause::Unsettled => formatter.write_str("the text does not say which program runs here"),
+            Cause::Pattern => {
+                write!(formatter, "a pattern here may name {via:?}, which can run any code")
+            }
+            Cause::Unsettled => {
+                formatter.write_str("the text does not say which program runs here")
+            }
             Cause::Extended(how) => write!(formatter, "{via:?} {how}"),
             Cause::Refused(error) => write!(formatter, "this cannot be read as shell: {error}"),
         }
@@ -240,9 +244,13 @@ impl fmt::Display for ExecVerdict {
             (Capability::Empty, ..) => "no program is named".to_string(),
             (_, Some(grant), _) => format!("{grant}"),
             (_, None, Some(program)) => {
-                format!("{program:?} and whatever else runs are not in the set; no promise that it is harmless")
+                format!(
+                    "{program:?} and whatever else runs are not in the set; no promise that it is harmless"
+                )
             }
-            (_, None, None) => "no program of the set is named; no promise that it is harmless".to_string(),
+            (_, None, None) => {
+                "no program of the set is named; no promise that it is harmless".to_string()
+            }
         };
         formatter.write_str(&text)
     }

@@ -8,13 +8,16 @@ mod builtin;
 pub mod capability;
 mod expand;
 mod extended;
+pub mod footprint;
 mod glob;
 mod interpreter;
 pub mod program;
 pub mod run;
+mod scripts;
 mod shell;
 pub mod syntax;
 pub mod text;
 mod wrapper;
 
 pub use capability::{Capability, ExecPolicy, ExecVerdict, Profile, classify_command};
+pub use footprint::{CheckoutOp, Footprint, Unknown, Write, footprint};

@@ -15,6 +15,8 @@ pub struct Directory {
     pub path: String,
     /// Is it not settled by the command?
     pub doubtful: bool,
+    /// May it be in another root, or on another machine?
+    pub elsewhere: bool,
 }
 
 /// One value that a variable may have.
@@ -148,13 +150,14 @@ fn restore<V>(map: &mut BTreeMap<String, V>, name: String, old: Option<V>) {
 impl Directory {
     /// The folder that a path leads to from here.
     pub fn join(&self, path: &str, doubtful: bool) -> Self {
-        let absolute = path.starts_with('/') || path.starts_with('~');
+        let absolute = path.starts_with(['/', '~']);
+        let doubtful = doubtful || (self.doubtful && !absolute);
         if absolute || self.path.is_empty() {
-            return Self { path: path.into(), doubtful: doubtful || (self.doubtful && !absolute) };
+            return Self { path: path.into(), doubtful, elsewhere: self.elsewhere };
         }
         let mut joined = String::from(self.path.trim_end_matches('/'));
         joined.push('/');
         joined.push_str(path);
-        Self { path: joined, doubtful: self.doubtful || doubtful }
+        Self { path: joined, doubtful, elsewhere: self.elsewhere }
     }
 }

@@ -9,8 +9,6 @@ pub struct Labelled {
     pub label: String,
     /// The answers that count as right.
     pub accepted: Vec<String>,
-    pub via: Option<String>,
-    pub program: Option<String>,
 }
 
 /// A corpus, labelled for one profile.
@@ -29,8 +27,7 @@ pub fn labelled(path: &str, profile: Profile) -> Vec<Labelled> {
             Some(list) => list.iter().filter_map(text_of).collect(),
             None => vec![label.clone()],
         };
-        let (via, program) = (text_of(&entry["via"]), text_of(&entry["program"]));
-        Labelled { command: text_of(&entry["command"]).unwrap(), label, accepted, via, program }
+        Labelled { command: text_of(&entry["command"]).unwrap(), label, accepted }
     };
     text.lines().map(line).collect()
 }

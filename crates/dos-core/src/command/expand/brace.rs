@@ -83,7 +83,8 @@ fn items(parts: &[Part]) -> Vec<Item<'_>> {
         match part {
             Part::Text { text, quoted, at } if !text.is_empty() => {
                 let characters = text.char_indices();
-                items.extend(characters.map(|(index, it)| Item::Character(it, *quoted, at + index)));
+                items
+                    .extend(characters.map(|(index, it)| Item::Character(it, *quoted, at + index)));
             }
             _ => items.push(Item::Piece(part)),
         }

@@ -127,12 +127,14 @@ impl<'e, 's> Building<'e, 's> {
                     field.tilde |= first && !quoted && text.starts_with('~');
                 }
                 Part::Parameter(parameter) => {
+                    let first = self.open.is_none() && self.done.is_empty();
                     let values = self.expander.parameter(parameter);
                     if values.is_none() && parameter.quoted && parameter.name != "@" {
                         self.field();
                     }
                     if let Some(value) = values {
                         self.value(&value, parameter.quoted);
+                        self.field().tilde |= first && is_home(part);
                     }
                 }
                 Part::Output { script, quoted } => {
@@ -209,6 +211,11 @@ fn is_pattern(part: &Part) -> bool {
 fn starts_with_tilde(parts: &[Part]) -> bool {
     match parts.first() {
         Some(Part::Text { text, quoted: false, .. }) => text.starts_with('~'),
-        _ => false,
+        first => first.is_some_and(is_home),
     }
+}
+
+/// `$HOME` is a tilde, also in quotes.
+fn is_home(part: &Part) -> bool {
+    matches!(part, Part::Parameter(parameter) if parameter.name == "HOME")
 }

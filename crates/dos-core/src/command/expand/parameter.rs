@@ -52,7 +52,9 @@ impl Expander<'_> {
                     Some(Value::List(fields)) if operator == ":" => {
                         Some(Value::List(slice(&fields, &operand())))
                     }
-                    value => value.and_then(changed).map_or_else(unknown, |it| Some(Value::Text(it))),
+                    value => {
+                        value.and_then(changed).map_or_else(unknown, |it| Some(Value::Text(it)))
+                    }
                 }
             }
         }
@@ -201,8 +203,12 @@ fn cut(text: &Text, operator: &str, pattern: &str) -> Text {
     let length = text.text.len();
     let bounds = text.text.char_indices().map(|(at, _)| at).chain([length]);
     let mut found: Vec<usize> = match operator.starts_with('#') {
-        true => bounds.filter(|at| matches(pattern, text.text.get(..*at).unwrap_or("\0"))).collect(),
-        false => bounds.filter(|at| matches(pattern, text.text.get(*at..).unwrap_or("\0"))).collect(),
+        true => {
+            bounds.filter(|at| matches(pattern, text.text.get(..*at).unwrap_or("\0"))).collect()
+        }
+        false => {
+            bounds.filter(|at| matches(pattern, text.text.get(*at..).unwrap_or("\0"))).collect()
+        }
     };
     // The shortest piece, or the longest with a doubled operator.
     if matches!(operator, "##" | "%") {

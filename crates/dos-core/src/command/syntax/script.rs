@@ -22,11 +22,9 @@ pub(super) enum Until {
 }
 
 /// Words that mean something at the start of a command, and start none.
-const CLOSING: [&str; 10] =
-    ["then", "elif", "else", "fi", "do", "done", "esac", "}", "in", "]]"];
+const CLOSING: [&str; 10] = ["then", "elif", "else", "fi", "do", "done", "esac", "}", "in", "]]"];
 /// Words that start a compound command.
-const OPENING: [&str; 9] =
-    ["if", "while", "until", "for", "select", "case", "function", "{", "[["];
+const OPENING: [&str; 9] = ["if", "while", "until", "for", "select", "case", "function", "{", "[["];
 /// Builtins that take assignments as arguments.
 const DECLARING: [&str; 5] = ["declare", "typeset", "local", "export", "readonly"];
 /// Longer ones before those that they start with.
@@ -73,9 +71,9 @@ impl Cursor<'_> {
                 link = Link::And;
             } else if self.eat("||") {
                 link = Link::Or;
-            } else if background {
-                self.at += 1;
-            } else if self.peek() == Some(b';') && !matches!(self.byte(1), Some(b';' | b'&')) {
+            } else if background
+                || (self.peek() == Some(b';') && !matches!(self.byte(1), Some(b';' | b'&')))
+            {
                 self.at += 1;
             } else if self.line_end() == 0 {
                 break;

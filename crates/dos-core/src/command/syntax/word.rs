@@ -210,8 +210,7 @@ impl Cursor<'_> {
                 Some(b'\'') => self.single_quotes(&mut parts)?,
                 Some(_) => {
                     let bytes = self.rest().as_bytes();
-                    let special =
-                        |byte: &u8| b"'\"\\$`<>([".contains(byte) || *byte == close;
+                    let special = |byte: &u8| b"'\"\\$`<>([".contains(byte) || *byte == close;
                     let run =
                         bytes.iter().skip(1).position(special).map_or(bytes.len(), |at| at + 1);
                     self.push_text(&mut parts, start, start + run, quoted);

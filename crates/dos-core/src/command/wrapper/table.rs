@@ -51,11 +51,7 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
     words("cgexec", "g= sticky", 0),
     words("choom", "n= p= adjust= pid=", 0),
     words("chpst", "v P 0 1 2 u= U= b= e= n= l= L= m= d= o= p= f= c= r= t= /=", 0),
-    words(
-        "chroot",
-        "userspec= groups= skip-chdir u= g= G= n= help! version!",
-        1,
-    ),
+    words("chroot", "userspec= groups= skip-chdir u= g= G= n= help! version!", 1),
     words(
         "chrt",
         "a b d f i m! o p! r R v e T= P= D= all-tasks batch deadline fifo idle max! other pid! rr \
@@ -64,13 +60,21 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
     ),
     words("cpulimit", "l= p= e= P= z i v q b m f limit= pid= exe= path= lazy verbose", 0),
     words("daemonize", "a v c= e= E= l= o= p= u=", 0),
-    words("dbus-launch dbus-run-session", "sh-syntax exit-with-session config-file= dbus-daemon=", 0),
+    words(
+        "dbus-launch dbus-run-session",
+        "sh-syntax exit-with-session config-file= dbus-daemon=",
+        0,
+    ),
     words("doas", "n s L! C= u= a=", 0),
     words("dumb-init tini catatonit", "c v V! r= s g p= w e= rewrite= single-child verbose", 0),
     words("ecryptfs-unwrap setuidgid gosu su-exec with-contenv s6-setuidgid envuidgid", "", 1),
     words("envdir s6-envdir", "i f", 1),
     words("faketime", "m p= f exclude-monotonic", 1),
-    words("fakeroot fakechroot", "l= s= i= u b= lib= faked= unknown-is-real fd-base= c= e= use-system-libs", 0),
+    words(
+        "fakeroot fakechroot",
+        "l= s= i= u b= lib= faked= unknown-is-real fd-base= c= e= use-system-libs",
+        0,
+    ),
     words("firejail", "quiet noprofile net= profile= private? private-bin= private-tmp", 0),
     words(
         "flock",
@@ -89,7 +93,11 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
         Tail::Each,
     ),
     words("ionice", "c= n= p! P! u! t class= classdata= pid! pgid! uid! ignore", 0),
-    words("linux32 linux64 setarch i386 uname26", "B F I L R S T X Z 3 v addr-no-randomize 32bit", 0),
+    words(
+        "linux32 linux64 setarch i386 uname26",
+        "B F I L R S T X Z 3 v addr-no-randomize 32bit",
+        0,
+    ),
     words(
         "ltrace",
         "a= A= b c C d D= e= f F= i l= L n= o= p= r s= S t T u= w= x= X= output= library= align=",
@@ -123,7 +131,11 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
     words("proot", "r= R= S= b= q= w= v= k= 0 i= V h rootfs= bind= qemu= pwd= cwd=", 0),
     words("proxychains proxychains4", "q f=", 0),
     words("retry", "t= times= d= delay= u= until= w= while= m= s=", 0),
-    words("rlwrap", "a? A? b= B= c C= D= e= E f= F= g= H= i I l= m? M= n N o O= p? P= q= r R s= S= t= w= z=", 0),
+    words(
+        "rlwrap",
+        "a? A? b= B= c C= D= e= E f= F= g= H= i I l= m? M= n N o O= p? P= q= r R s= S= t= w= z=",
+        0,
+    ),
     words("runcon", "c t= u= r= l= compute type= user= role= range=", 0),
     words("sandbox-exec", "f= n= p= D=", 0),
     words("schedtool", "a= n= N F R B I D p= e M= r v", 0),
@@ -184,7 +196,11 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
          setuid= setgid= keep-caps boottime= monotonic= load-interp=",
         0,
     ),
-    words("valgrind", "q v tool= log-file= suppressions= leak-check= trace-children= track-origins= show-leak-kinds= error-exitcode=", 0),
+    words(
+        "valgrind",
+        "q v tool= log-file= suppressions= leak-check= trace-children= track-origins= show-leak-kinds= error-exitcode=",
+        0,
+    ),
     tail(
         "watch",
         "n= d? t b e g c C p q= r s= w x f interval= differences? no-title beep errexit chgexit \
@@ -193,13 +209,17 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
         Tail::Joined,
     ),
     words("winpty", "Xallow-non-tty Xplain Xshowkey Xconerr Xcolor mouse showkey", 0),
-    words("xvfb-run", "a l e= f= n= p= s= w= auto-servernum error-file= server-num= server-args= listen-tcp auth-file= xauth-protocol= wait=", 0),
     words(
-        "entr",
-        "a c d n p r s z x",
+        "xvfb-run",
+        "a l e= f= n= p= s= w= auto-servernum error-file= server-num= server-args= listen-tcp auth-file= xauth-protocol= wait=",
         0,
     ),
-    words("watchexec", "e= w= i= f= d= s= r c? n p q v N= W= o= exts= watch= ignore= filter= debounce= signal= restart clear? no-shell postpone on-busy-update= shell= emit-events-to= workdir= project-origin=", 0),
+    words("entr", "a c d n p r s z x", 0),
+    words(
+        "watchexec",
+        "e= w= i= f= d= s= r c? n p q v N= W= o= exts= watch= ignore= filter= debounce= signal= restart clear? no-shell postpone on-busy-update= shell= emit-events-to= workdir= project-origin=",
+        0,
+    ),
     words("dotenv", "e= p= c= o f= v=", 0),
     words("capsh", "", 0),
 ];

@@ -1,107 +1,37 @@
-//! What would run: every simple command, in order, with what the shell would hand to it.
-//!
-//! Whatever depends on exit codes or data counts as run. Functions run where they are called.
+//! The commands of a script, one after the other: lists, conditions, loops, and what runs in words.
 
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 
-use super::expand::Expander;
-use super::program::Program;
-use super::shell::{Directory, Shell, Value};
-use super::syntax::{
-    self, Assigned, Assignment, Command, Link, Part, Redirect, Script, Shape, Simple, Source, Span,
-    SyntaxError, Word,
+use super::super::expand::Expander;
+use super::super::shell::{Directory, Shell, Value};
+use super::super::syntax::{
+    self, Assigned, Assignment, Command, Link, Part, Redirect, Script, Shape, Span, SyntaxError,
+    Word,
 };
-use super::text::{Field, Text};
-use super::wrapper::{self, Inner};
-use super::{builtin, interpreter};
+use super::super::text::{Field, Text};
+use super::{Invocation, Redirection, Role, Run};
 use crate::limits;
 
-/// One simple command that would run.
-#[derive(Clone, Debug)]
-pub struct Invocation {
-    /// What it starts, and where that stands. Nothing for bare redirections.
-    pub program: Option<Program>,
-    /// What is handed to it.
-    pub arguments: Vec<Field>,
-    /// Its redirections.
-    pub redirections: Vec<Redirection>,
-    /// The variables that are set for it alone, and for what follows if it exports them.
-    pub environment: Vec<(String, Text)>,
-    /// Where it runs.
-    pub directory: Rc<Directory>,
-    /// Where the word stands that names the program.
-    pub span: Span,
-    /// What it is beside others.
-    pub role: Role,
-}
-
-/// What a command is beside others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A program or a builtin.
-    Program,
-    /// A program that runs the next one, and is looked through.
-    Wrapper,
-    /// A function of the same text, whose body follows.
-    Function,
-}
-
-/// One redirection.
-#[derive(Clone, Debug)]
-pub struct Redirection {
-    /// The operator, such as `>>`.
-    pub operator: &'static str,
-    /// The file or descriptor.
-    pub target: Field,
-    /// The text of a here-document or here-string.
-    pub body: Option<Text>,
-}
-
-/// Everything that would run.
-#[derive(Clone, Debug, Default)]
-pub struct Run {
-    /// The commands, outer ones before those inside them.
-    pub invocations: Vec<Invocation>,
-    /// Why something could not be read or followed. What was found before is there.
-    pub refused: Option<SyntaxError>,
-    /// Does anything stand there but assignments, comments and bare redirections?
-    pub names_program: bool,
-}
-
-/// Follows a text.
-pub fn run(text: &str) -> Run {
-    let mut walker = Walker::default();
-    match syntax::parse(&Source::outermost(text)) {
-        Ok(parsed) => {
-            if let Err(error) = walker.script(&parsed.script) {
-                walker.run.refused = Some(error);
-            }
-        }
-        Err(error) => walker.run.refused = Some(error),
-    }
-    walker.run
-}
-
-pub(super) type Followed = Result<(), SyntaxError>;
+pub(in super::super) type Followed = Result<(), SyntaxError>;
 
 #[derive(Default)]
-pub(super) struct Walker {
-    pub(super) shell: Shell,
-    run: Run,
-    depth: usize,
+pub(in super::super) struct Walker {
+    pub(in super::super) shell: Shell,
+    pub(super) run: Run,
+    pub(super) depth: usize,
     /// How many conditions what is followed depends on.
     conditions: usize,
     /// The functions that are being followed, with what they were called with.
-    calls: Vec<(String, Rc<Vec<Field>>)>,
+    pub(super) calls: Vec<(String, Rc<Vec<Field>>)>,
     produced: Cell<usize>,
     steps: usize,
 }
 
 impl Walker {
-    pub(super) fn script(&mut self, script: &Script) -> Followed {
+    pub(in super::super) fn script(&mut self, script: &Script) -> Followed {
         for step in &script.steps {
             let mark = self.shell.mark();
             let before = Rc::clone(self.shell.directory());
@@ -142,7 +72,11 @@ impl Walker {
     }
 
     /// Goes one level down, and up again.
-    fn nested(&mut self, span: Span, follow: impl FnOnce(&mut Self) -> Followed) -> Followed {
+    pub(super) fn nested(
+        &mut self,
+        span: Span,
+        follow: impl FnOnce(&mut Self) -> Followed,
+    ) -> Followed {
         if self.depth >= limits::COMMAND_NESTING_MAX {
             return Err(SyntaxError { at: span.start, what: "commands that nest too deep" });
         }
@@ -152,7 +86,7 @@ impl Walker {
         followed
     }
 
-    fn count(&mut self, span: Span) -> Followed {
+    pub(super) fn count(&mut self, span: Span) -> Followed {
         self.steps += 1;
         match self.steps > limits::COMMAND_STEPS_MAX {
             true => Err(SyntaxError { at: span.start, what: "more commands than are followed" }),
@@ -160,7 +94,7 @@ impl Walker {
         }
     }
 
-    fn command(&mut self, command: &Command) -> Followed {
+    pub(super) fn command(&mut self, command: &Command) -> Followed {
         self.count(Span::default())?;
         if !matches!(command.shape, Shape::Simple(_)) {
             self.compound_redirects(&command.redirects)?;
@@ -243,14 +177,14 @@ impl Walker {
     }
 
     /// Follows what runs inside words: substitutions, wherever they stand.
-    fn inside_words(&mut self, words: &[Word]) -> Followed {
+    pub(super) fn inside_words(&mut self, words: &[Word]) -> Followed {
         words.iter().try_for_each(|word| {
             self.inside(&word.parts)?;
             word.array.iter().try_for_each(|array| self.inside_words(array))
         })
     }
 
-    fn inside(&mut self, parts: &[Part]) -> Followed {
+    pub(super) fn inside(&mut self, parts: &[Part]) -> Followed {
         parts.iter().try_for_each(|part| match part {
             Part::Text { .. } => Ok(()),
             Part::Output { script, .. } | Part::Process(script) => self.subshell(script),
@@ -304,7 +238,7 @@ impl Walker {
     }
 
     /// Follows the substitutions in a text that is expanded once more, such as a subscript.
-    pub(super) fn substitutions(&mut self, text: &Text) -> Followed {
+    pub(in super::super) fn substitutions(&mut self, text: &Text) -> Followed {
         if !text.text.contains("$(") && !text.text.contains('`') {
             return Ok(());
         }
@@ -314,17 +248,17 @@ impl Walker {
     }
 
     /// Arguments that a builtin evaluates: a name with a subscript, arithmetic.
-    pub(super) fn evaluated(&mut self, fields: &[Field]) -> Followed {
+    pub(in super::super) fn evaluated(&mut self, fields: &[Field]) -> Followed {
         let evaluated = fields.iter().filter(|field| field.as_str().contains('['));
         evaluated.into_iter().try_for_each(|field| self.substitutions(&field.text))
     }
 
-    pub(super) fn expander(&self, reading: usize) -> Expander<'_> {
+    pub(in super::super) fn expander(&self, reading: usize) -> Expander<'_> {
         Expander { shell: &self.shell, reading, produced: &self.produced }
     }
 
     /// Sets a variable; what depends on a condition is added to what it may be.
-    pub(super) fn assign(&mut self, name: &str, value: Value, always_maybe: bool) {
+    pub(in super::super) fn assign(&mut self, name: &str, value: Value, always_maybe: bool) {
         let length = |value: &Value| match value {
             Value::Text(text) => text.text.len() + 8,
             Value::List(fields) => fields.iter().map(|field| field.as_str().len() + 8).sum(),
@@ -340,7 +274,7 @@ impl Walker {
         self.shell.set(name, value, maybe);
     }
 
-    fn assignment(&mut self, assignment: &Assignment) -> Followed {
+    pub(super) fn assignment(&mut self, assignment: &Assignment) -> Followed {
         if let Some(subscript) = &assignment.subscript {
             self.arithmetic(subscript)?;
         }
@@ -389,7 +323,7 @@ impl Walker {
     }
 
     /// The elements of an array, without the subscripts before them.
-    pub(super) fn array(&self, words: &[Word]) -> Vec<Field> {
+    pub(in super::super) fn array(&self, words: &[Word]) -> Vec<Field> {
         let fields = self.expander(0).fields(words);
         let bare = |field: Field| match field.as_str().find("]=") {
             Some(at) if field.as_str().starts_with('[') => field.behind(at + 2),
@@ -399,7 +333,7 @@ impl Walker {
     }
 
     /// How many readings there are of words, by the values that their variables may have.
-    fn readings(&self, words: &[Word]) -> usize {
+    pub(super) fn readings(&self, words: &[Word]) -> usize {
         let values = words.iter().flat_map(|word| &word.parts).map(|part| match part {
             Part::Parameter(parameter) => self.shell.values(&parameter.name).len(),
             _ => 1,
@@ -407,7 +341,7 @@ impl Walker {
         values.max().unwrap_or(1).max(1)
     }
 
-    fn inside_redirects(&mut self, redirects: &[Redirect]) -> Followed {
+    pub(super) fn inside_redirects(&mut self, redirects: &[Redirect]) -> Followed {
         redirects.iter().try_for_each(|redirect| {
             self.inside(&redirect.target.parts)?;
             match redirect.body.as_ref().and_then(|body| body.get()) {
@@ -417,7 +351,7 @@ impl Walker {
         })
     }
 
-    fn redirections(&self, redirects: &[Redirect], reading: usize) -> Vec<Redirection> {
+    pub(super) fn redirections(&self, redirects: &[Redirect], reading: usize) -> Vec<Redirection> {
         let expander = self.expander(reading);
         let one = |redirect: &Redirect| Redirection {
             operator: redirect.operator,
@@ -437,11 +371,12 @@ impl Walker {
         Ok(())
     }
 
-    fn bare(&mut self, redirections: Vec<Redirection>) {
+    pub(super) fn bare(&mut self, redirections: Vec<Redirection>) {
         let span = redirections.first().map_or(Span::default(), |it| it.target.span);
         let directory = Rc::clone(self.shell.directory());
         self.run.invocations.push(Invocation {
             program: None,
+            path: String::new(),
             arguments: Vec::new(),
             redirections,
             environment: Vec::new(),
@@ -449,175 +384,5 @@ impl Walker {
             span,
             role: Role::Program,
         });
-    }
-
-    fn simple(&mut self, simple: &Simple, redirects: &[Redirect]) -> Followed {
-        self.inside_words(&simple.words)?;
-        self.inside_redirects(redirects)?;
-        let declares = simple.words.iter().any(|word| word.array.is_some());
-        if declares {
-            builtin::declare_arrays(self, &simple.words);
-        }
-        let mut environment = Vec::new();
-        let persistent = self.expander(0).fields(&simple.words).is_empty();
-        let mark = self.shell.mark();
-        for assignment in &simple.assignments {
-            self.assignment(assignment)?;
-            if let Some(Value::Text(text)) = self.shell.values(&assignment.name).last() {
-                environment.push((assignment.name.clone(), text.clone()));
-            }
-        }
-        if persistent {
-            if !redirects.is_empty() {
-                let redirections = self.redirections(redirects, 0);
-                self.bare(redirections);
-            }
-            return Ok(());
-        }
-        // The words are expanded before the assignments count.
-        self.shell.forget(mark);
-        for reading in 0..self.readings(&simple.words) {
-            let fields = self.expander(reading).fields(&simple.words);
-            let redirections = self.redirections(redirects, reading);
-            self.invoke(fields, redirections, environment.clone())?;
-        }
-        Ok(())
-    }
-
-    /// Follows one command, given what the shell hands over.
-    fn invoke(
-        &mut self,
-        fields: Vec<Field>,
-        redirections: Vec<Redirection>,
-        environment: Vec<(String, Text)>,
-    ) -> Followed {
-        let Some((first, rest)) = fields.split_first() else {
-            return Ok(());
-        };
-        self.count(first.span)?;
-        self.run.names_program = true;
-        let program = Program::of(first);
-        let arguments = rest.to_vec();
-        let name = first.settled().unwrap_or_default();
-        let function = self.shell.function(name).filter(|_| !name.is_empty());
-        let inner = match (&program, &function) {
-            (Program::Named(name), None) => wrapper::inner(super::program::bare(name), &arguments),
-            _ => Vec::new(),
-        };
-        let role = match (&function, inner.is_empty()) {
-            (Some(_), _) => Role::Function,
-            (None, false) if name != "exec" => Role::Wrapper,
-            (None, _) => Role::Program,
-        };
-        let body = redirections.iter().rev().find_map(|redirection| redirection.body.clone());
-        self.run.invocations.push(Invocation {
-            program: Some(program.clone()),
-            arguments: arguments.clone(),
-            redirections,
-            environment: environment.clone(),
-            directory: Rc::clone(self.shell.directory()),
-            span: first.span,
-            role,
-        });
-        if function.is_some() {
-            return self.call(name, arguments, first.span);
-        }
-        if let Some(text) = self.shell.alias(name).cloned() {
-            return self.text(&text, first.span);
-        }
-        for inner in inner {
-            self.inner(inner, body.as_ref(), &environment, first.span)?;
-        }
-        match &program {
-            // It may be empty, and then the next word is the program.
-            Program::Unsettled if !first.text.settled() && first.as_str().is_empty() => {
-                self.nested(first.span, |walker| {
-                    walker.invoke(arguments, Vec::new(), environment)
-                })
-            }
-            Program::Named(name) => {
-                let name = super::program::bare(name);
-                builtin::follow(self, name, &arguments)?;
-                match interpreter::script(name, &arguments, body.as_ref()) {
-                    Some((text, handed)) => self.new_shell(&text, handed, first.span),
-                    None => Ok(()),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn inner(
-        &mut self,
-        inner: Inner,
-        body: Option<&Text>,
-        environment: &[(String, Text)],
-        span: Span,
-    ) -> Followed {
-        match inner {
-            Inner::Script(text) => self.new_shell(&text, Vec::new(), span),
-            Inner::Words(words) => {
-                // What stands on the standard input of the wrapper is there for the command too.
-                let handed = body.map(|body| Redirection {
-                    operator: "<<<",
-                    target: Field::default(),
-                    body: Some(body.clone()),
-                });
-                self.nested(span, |walker| {
-                    walker.invoke(words, handed.into_iter().collect(), environment.to_vec())
-                })
-            }
-        }
-    }
-
-    /// A function that calls itself with what it was called with says nothing new.
-    fn call(&mut self, name: &str, arguments: Vec<Field>, span: Span) -> Followed {
-        let Some(body) = self.shell.function(name) else {
-            return Ok(());
-        };
-        let same = |(called, with): &(String, Rc<Vec<Field>>)| {
-            called == name
-                && with.len() == arguments.len()
-                && with.iter().zip(&arguments).all(|(one, other)| one.as_str() == other.as_str())
-        };
-        if self.calls.iter().any(same) {
-            return Ok(());
-        }
-        let arguments = Rc::new(arguments);
-        self.calls.push((name.into(), Rc::clone(&arguments)));
-        let before = self.shell.set_positional(arguments);
-        let followed = self.nested(span, |walker| walker.command(&body));
-        self.shell.set_positional(before);
-        self.calls.pop();
-        followed
-    }
-
-    /// Follows a text in a shell of its own, which is handed some arguments.
-    fn new_shell(&mut self, text: &Text, handed: Vec<Field>, span: Span) -> Followed {
-        let mark = self.shell.mark();
-        self.shell.set_positional(Rc::new(handed));
-        let followed = self.text(text, span);
-        self.shell.forget(mark);
-        followed
-    }
-
-    /// Follows a text in this shell.
-    pub(super) fn text(&mut self, text: &Text, span: Span) -> Followed {
-        if text.text.trim().is_empty() && !text.settled() {
-            self.count(span)?;
-            self.run.invocations.push(Invocation {
-                program: Some(Program::Unsettled),
-                arguments: Vec::new(),
-                redirections: Vec::new(),
-                environment: Vec::new(),
-                directory: Rc::clone(self.shell.directory()),
-                span,
-                role: Role::Program,
-            });
-            return Ok(());
-        }
-        self.count(span)?;
-        let parsed = syntax::parse_within(&text.source(), self.depth)?;
-        self.nested(span, |walker| walker.script(&parsed.script))
     }
 }

@@ -1,0 +1,245 @@
+//! What a command would write, told from its text.
+//!
+//! Start with [`footprint`]. A [`Write`] names a path that the command writes if it gets there; what
+//! cannot be told is an [`Unknown`], which is never a proof of anything. Reads leave no trace here.
+
+mod git;
+mod options;
+mod programs;
+
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::capability::{ExecPolicy, Profile, granted};
+use super::program::{Program, bare};
+use super::run::{Invocation, Role, run};
+use super::shell::Directory;
+use super::syntax::Span;
+use super::text::Field;
+use super::{interpreter, wrapper};
+
+/// What a command would touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Paths that it writes, creates, removes or changes.
+    pub writes: Vec<Write>,
+    /// What it does to a whole checkout.
+    pub checkout_ops: Vec<CheckoutOp>,
+    /// Where the text does not say what is written.
+    pub unknown: Vec<Unknown>,
+}
+
+/// A path that is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The path as the program gets it, without quotes. `~` at its start is the home folder.
+    pub path: String,
+    /// Where a relative path starts, from where the command starts: what `cd` and `git -C` say.
+    /// Empty where nothing does.
+    pub directory: String,
+    /// Does it depend on something that the text does not settle where the path lies, as behind
+    /// `cd "$x"` or in another root? Then it proves nothing.
+    pub doubtful: bool,
+    /// What is written in the path if it is a folder, as by `cp a b folder`. Empty where a folder of
+    /// this name would be no target.
+    pub names: Vec<String>,
+    /// Is the path a folder for sure, so that only what is inside is written? Without `names`, what
+    /// that is is not told.
+    pub inside: bool,
+    /// Is all that is below written too, as by `rm -r`?
+    pub recursive: bool,
+    /// Has the path wildcards that the shell expands?
+    pub pattern: bool,
+    /// How it is written: "redirection", or the program.
+    pub how: String,
+    /// Where the path stands in the command.
+    pub span: Span,
+}
+
+impl Write {
+    /// The path from where the command starts: absolute, or relative to that.
+    pub fn full_path(&self) -> String {
+        let directory = Directory { path: self.directory.clone(), ..Directory::default() };
+        directory.join(&self.path, false).path
+    }
+}
+
+/// An operation that may change any file of a checkout, such as `git reset --hard`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckoutOp {
+    /// Its name, such as `git checkout` or `git add -A`.
+    pub name: String,
+    /// The folder that it runs in, as in [`Write::directory`].
+    pub directory: String,
+    /// As in [`Write::doubtful`].
+    pub doubtful: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Something that may write, and the text does not say what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// What it is: a program that runs code, a path with a variable, a text that is no shell.
+    pub what: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What a command would write. Pure: no file is looked at.
+pub fn footprint(text: &str) -> Footprint {
+    let run = run(text);
+    let mut found = Footprint::default();
+    for invocation in &run.invocations {
+        let mut scene = Scene { directory: Rc::clone(&invocation.directory), found: &mut found };
+        scene.redirections(invocation);
+        scene.program(invocation);
+    }
+    if let Some(error) = run.refused {
+        let span = Span { start: error.at, end: text.len().min(error.at + 1) };
+        found.unknown.push(Unknown { what: format!("text that is no shell: {error}"), span });
+    }
+    found
+}
+
+/// What a program writes, while it is found out.
+struct Scene<'f> {
+    directory: Rc<Directory>,
+    found: &'f mut Footprint,
+}
+
+/// How a path is written, where it is not as one file.
+#[derive(Clone, Copy, Default)]
+struct Manner<'n> {
+    names: &'n [String],
+    inside: bool,
+    recursive: bool,
+}
+
+/// One file.
+const FILE: Manner<'static> = Manner { names: &[], inside: false, recursive: false };
+/// A path and all below it.
+const TREE: Manner<'static> = Manner { names: &[], inside: false, recursive: true };
+/// Something in a folder, nobody says what.
+const INSIDE: Manner<'static> = Manner { names: &[], inside: true, recursive: true };
+
+impl Scene<'_> {
+    fn redirections(&mut self, invocation: &Invocation) {
+        for redirection in &invocation.redirections {
+            let target = &redirection.target;
+            let duplicates = target.as_str() == "-"
+                || (!target.as_str().is_empty()
+                    && target.as_str().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'));
+            match redirection.operator {
+                ">" | ">>" | ">|" | "&>" | "&>>" | "<>" => self.write(target, FILE, "redirection"),
+                ">&" if !duplicates => self.write(target, FILE, "redirection"),
+                _ => {}
+            }
+        }
+    }
+
+    fn program(&mut self, invocation: &Invocation) {
+        let name = match (&invocation.program, invocation.role) {
+            (None, _) | (_, Role::Function) => return,
+            (Some(Program::Named(name)), _) => bare(name),
+            (Some(_), _) => {
+                return self.unknown("a program that the text does not name", invocation.span);
+            }
+        };
+        if programs::writes(self, name, invocation) {
+            return;
+        }
+        let body = invocation.redirections.iter().rev().find_map(|it| it.body.as_ref());
+        let followed = invocation.role == Role::Wrapper
+            || name == "eval"
+            || interpreter::script(name, &invocation.arguments, body).is_some()
+            || (name == "exec" && !wrapper::inner(name, &invocation.arguments).is_empty())
+            || (name == "exec" && invocation.arguments.is_empty());
+        let policy = ExecPolicy { profile: Profile::Extended, extra: Vec::new() };
+        if !followed && granted(invocation, &policy).is_some() {
+            self.unknown(&format!("code that {name} runs"), invocation.span);
+        }
+    }
+
+    fn unknown(&mut self, what: &str, span: Span) {
+        self.found.unknown.push(Unknown { what: what.to_string(), span });
+    }
+
+    fn checkout(&mut self, name: &str, span: Span) {
+        self.found.checkout_ops.push(CheckoutOp {
+            name: name.to_string(),
+            directory: self.directory.path.clone(),
+            doubtful: self.directory.doubtful || self.directory.elsewhere,
+            span,
+        });
+    }
+
+    /// Notes a path that is written.
+    fn write(&mut self, field: &Field, manner: Manner<'_>, how: &str) {
+        let text = field.as_str();
+        if matches!(text, "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "-")
+            || text.starts_with("/dev/fd/")
+            || (text.is_empty() && field.text.settled())
+        {
+            return;
+        }
+        if !field.text.settled() {
+            let what = match text.is_empty() {
+                true => format!("a path that {how} writes"),
+                false => {
+                    format!("a path that {how} writes, {text:?} and something that is not settled")
+                }
+            };
+            return self.unknown(&what, field.span);
+        }
+        // In quotes, a `~` is the start of a name.
+        let path = match text.starts_with('~') && !field.tilde {
+            true => format!("./{text}"),
+            false => text.to_string(),
+        };
+        let anchored = path.starts_with(['/', '~']);
+        let doubtful = self.directory.elsewhere || (self.directory.doubtful && !anchored);
+        self.found.writes.push(Write {
+            path,
+            directory: self.directory.path.clone(),
+            doubtful,
+            names: manner.names.to_vec(),
+            inside: manner.inside || text.ends_with('/'),
+            recursive: manner.recursive,
+            pattern: field.pattern,
+            how: how.to_string(),
+            span: field.span,
+        });
+    }
+
+    fn write_all<'f>(
+        &mut self,
+        fields: impl IntoIterator<Item = &'f Field>,
+        manner: Manner<'_>,
+        how: &str,
+    ) {
+        fields.into_iter().for_each(|field| self.write(field, manner, how));
+    }
+
+    /// What is put into a file or, under its own name, into a folder.
+    fn put(&mut self, sources: &[Field], target: &Field, inside: bool, recursive: bool, how: &str) {
+        let names: Vec<String> = sources.iter().filter_map(base_name).collect();
+        self.write(target, Manner { names: &names, inside, recursive }, how);
+    }
+
+    /// Goes to a folder, for this program alone.
+    fn within(&mut self, folder: &Field) {
+        let doubtful = !folder.text.settled() || folder.pattern;
+        self.directory = Rc::new(self.directory.join(folder.as_str(), doubtful));
+    }
+}
+
+/// The last part of a path; nothing where it is not settled.
+fn base_name(field: &Field) -> Option<String> {
+    let text = field.settled()?.trim_end_matches('/');
+    let name = text.rsplit('/').next()?;
+    // What a pattern names is told by its last part as a pattern.
+    (!matches!(name, "" | "." | "..")).then(|| name.to_string())
+}

@@ -1,0 +1,421 @@
+//! Programs that write files: which of their arguments those are.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::super::run::Invocation;
+use super::super::scripts;
+use super::super::text::Field;
+use super::options::Parsed;
+use super::{FILE, INSIDE, Scene, TREE, git};
+
+/// Notes what a program writes. False if it is none that is known here.
+pub(super) fn writes(scene: &mut Scene<'_>, name: &str, invocation: &Invocation) -> bool {
+    let arguments = invocation.arguments.as_slice();
+    let bare = match name.strip_prefix('g') {
+        // The names of the GNU programs beside others.
+        Some(rest) if GNU.contains(&rest) => rest,
+        _ => name,
+    };
+    match bare {
+        "tee" => {
+            let parsed = Parsed::new(arguments, "output-error");
+            scene.write_all(&parsed.operands, FILE, name);
+        }
+        "cp" | "mv" | "ln" | "install" => copies(scene, bare, arguments),
+        "rm" | "unlink" | "shred" | "rmdir" | "mkdir" | "touch" | "mkfifo" | "mknod"
+        | "truncate" => {
+            operands(scene, bare, arguments);
+        }
+        "chmod" | "chown" | "chgrp" | "setfacl" | "chattr" => changes(scene, bare, arguments),
+        "sed" => sed(scene, arguments),
+        "dd" => {
+            for field in arguments.iter().filter(|field| field.as_str().starts_with("of=")) {
+                scene.write(&field.behind("of=".len()), FILE, name);
+            }
+        }
+        "patch" => patch(scene, invocation),
+        "rsync" => rsync(scene, arguments),
+        "scp" => scp(scene, arguments),
+        "tar" | "bsdtar" => tar(scene, arguments),
+        "unzip" => unzip(scene, arguments),
+        "zip" => {
+            let parsed = Parsed::new(arguments, "x i b t n P exclude include temp-path");
+            scene.write_all(parsed.operands.first(), FILE, name);
+        }
+        "gzip" | "gunzip" | "bzip2" | "bunzip2" | "xz" | "unxz" | "zstd" | "unzstd" | "lz4" => {
+            compress(scene, name, arguments);
+        }
+        "curl" => curl(scene, arguments),
+        "wget" => wget(scene, arguments),
+        "sort" => {
+            let parsed = Parsed::new(arguments, "o k t S T output key field-separator");
+            scene.write_all(parsed.value("o output"), FILE, name);
+        }
+        "split" | "csplit" => split(scene, bare, arguments),
+        "find" => find(scene, invocation),
+        "git" => git::git(scene, arguments, invocation.span),
+        "gh" => gh(scene, invocation),
+        "perl" | "ruby" if in_place(arguments) => {
+            let parsed = Parsed::in_order(arguments, "e E I M m r x C");
+            let skip = usize::from(!parsed.has("e E"));
+            scene.write_all(parsed.operands.iter().skip(skip), FILE, name);
+            // Its code may write more.
+            return false;
+        }
+        _ => return false,
+    }
+    true
+}
+
+const GNU: [&str; 15] = [
+    "tee", "cp", "mv", "ln", "install", "rm", "rmdir", "mkdir", "touch", "chmod", "sed", "dd",
+    "tar", "truncate", "sort",
+];
+
+fn in_place(arguments: &[Field]) -> bool {
+    let short = |field: &Field| {
+        let text = field.as_str();
+        // In `-pi.bak -e code` letters before the `i` take no value.
+        text.starts_with('-')
+            && text
+                .trim_start_matches(['-', 'p', 'n', 'l', 'a', 'w', '0', '7', 's'])
+                .starts_with('i')
+    };
+    arguments.iter().take_while(|field| field.as_str().starts_with('-')).any(short)
+}
+
+fn copies(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
+    let valued = "t S g o m suffix target-directory group owner mode strip-program";
+    let parsed = Parsed::new(arguments, valued);
+    let moves = name == "mv";
+    let recursive = moves || (name == "cp" && parsed.has("r R a recursive archive"));
+    if name == "install" && parsed.has("d directory") {
+        return scene.write_all(&parsed.operands, FILE, name);
+    }
+    let folder = parsed.value("t target-directory");
+    let (sources, target) = match (folder, parsed.operands.split_last()) {
+        (Some(folder), _) => (parsed.operands.as_slice(), Some(folder)),
+        (None, Some((target, sources))) if !sources.is_empty() => (sources, Some(target)),
+        // `ln -s target` makes a link in this folder.
+        (None, Some((source, _))) if name == "ln" => {
+            let span = source.span;
+            let here = Field::known(".", span);
+            return scene.put(core::slice::from_ref(source), &here, true, false, name);
+        }
+        _ => (parsed.operands.as_slice(), None),
+    };
+    if moves {
+        scene.write_all(sources, TREE, name);
+    }
+    if let Some(target) = target {
+        let exact = parsed.has("T no-target-directory");
+        let inside = folder.is_some() || sources.len() > 1;
+        match exact {
+            true => scene.put(&[], target, false, recursive, name),
+            false => scene.put(sources, target, inside, recursive, name),
+        }
+        let settled = sources.iter().all(|field| field.text.settled());
+        if inside && !settled {
+            scene.unknown(&format!("names of what {name} writes"), target.span);
+        }
+    }
+}
+
+fn operands(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
+    let valued = match name {
+        "touch" => "d r t date reference time",
+        "truncate" => "s r size reference",
+        "mkdir" | "mkfifo" | "mknod" => "m mode",
+        "shred" => "n s iterations size random-source",
+        _ => "",
+    };
+    let parsed = Parsed::new(arguments, valued);
+    let recursive = name == "rm" && parsed.has("r R recursive");
+    scene.write_all(&parsed.operands, if recursive { TREE } else { FILE }, name);
+}
+
+fn changes(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
+    let valued = match name {
+        "setfacl" => "m x M X set modify remove",
+        _ => "reference from",
+    };
+    let parsed = Parsed::new(arguments, valued);
+    // A mode such as `-x` looks like an option.
+    let modes = if name == "chmod" { "r w x X s t" } else { "m x M X set modify remove" };
+    let given = parsed.has("reference") || parsed.has(modes);
+    let skip = usize::from(!given);
+    let manner = if parsed.has("R recursive") { TREE } else { FILE };
+    scene.write_all(parsed.operands.iter().skip(skip), manner, name);
+}
+
+fn sed(scene: &mut Scene<'_>, arguments: &[Field]) {
+    let parsed = Parsed::new(arguments, "e f l expression file line-length");
+    // Behind `-i` there may be a suffix, whose letters are no options.
+    let in_place =
+        parsed.has("i in-place") || arguments.iter().any(|field| field.as_str().starts_with("-i"));
+    let script_given = parsed.has("e f expression file");
+    let scripts: Vec<&Field> = match script_given {
+        true => parsed.values("e expression").collect(),
+        false => parsed.operands.first().into_iter().collect(),
+    };
+    for script in scripts {
+        for path in scripts::sed(script.as_str()).writes {
+            scene.write(&Field::known(&path, script.span), FILE, "sed");
+        }
+    }
+    if in_place {
+        scene.write_all(parsed.operands.iter().skip(usize::from(!script_given)), FILE, "sed -i");
+    }
+}
+
+fn patch(scene: &mut Scene<'_>, invocation: &Invocation) {
+    let valued = "p i d o r D F B V Y z strip input directory output reject-file fuzz";
+    let parsed = Parsed::new(&invocation.arguments, valued);
+    if parsed.has("dry-run C check help version v") {
+        return;
+    }
+    if let Some(folder) = parsed.value("d directory") {
+        scene.within(folder);
+    }
+    match (parsed.value("o output"), parsed.operands.first()) {
+        (Some(output), _) => scene.write(output, FILE, "patch"),
+        (None, Some(file)) => scene.write(file, FILE, "patch"),
+        (None, None) => scene.unknown("files that a patch names", invocation.span),
+    }
+}
+
+/// Is it `host:path`?
+fn is_remote(text: &str) -> bool {
+    let host = text.split(':').next().unwrap_or_default();
+    text.contains(':') && !host.contains('/')
+}
+
+fn rsync(scene: &mut Scene<'_>, arguments: &[Field]) {
+    let valued = "e f B M T rsh filter exclude include exclude-from include-from files-from \
+                  backup-dir suffix compare-dest copy-dest link-dest temp-dir partial-dir log-file \
+                  port timeout bwlimit chmod chown rsync-path max-size min-size";
+    let parsed = Parsed::new(arguments, valued);
+    if parsed.has("n dry-run list-only") {
+        return;
+    }
+    if let Some((target, sources)) = parsed.operands.split_last()
+        && !sources.is_empty()
+        && !is_remote(target.as_str())
+    {
+        // `from/` is put into the target itself, under names that are not told.
+        let whole = sources.iter().any(|source| source.as_str().ends_with('/'));
+        match whole || parsed.has("delete delete-after delete-before delete-during") {
+            true => scene.write(target, INSIDE, "rsync"),
+            false => scene.put(sources, target, false, true, "rsync"),
+        }
+        if parsed.has("remove-source-files") {
+            scene.write_all(sources, TREE, "rsync");
+        }
+    }
+}
+
+fn scp(scene: &mut Scene<'_>, arguments: &[Field]) {
+    let parsed = Parsed::new(arguments, "P i o F S c l J D X");
+    if let Some((target, sources)) = parsed.operands.split_last()
+        && !is_remote(target.as_str())
+    {
+        let path = |field: &Field| match field.as_str().rfind(':') {
+            Some(at) => field.behind(at + 1),
+            None => field.clone(),
+        };
+        let sources: Vec<Field> = sources.iter().map(path).collect();
+        scene.put(&sources, target, sources.len() > 1, parsed.has("r"), "scp");
+    }
+}
+
+fn tar(scene: &mut Scene<'_>, arguments: &[Field]) {
+    let valued = "f C b F g H I K L N T V X file directory exclude exclude-from files-from \
+                  use-compress-program transform strip-components listed-incremental owner group \
+                  mode one-file-system checkpoint-action to-command";
+    // The first argument may be a cluster without its dash.
+    let mut own = arguments.to_vec();
+    if let Some(first) = own.first_mut()
+        && !first.as_str().starts_with('-')
+        && first.text.settled()
+    {
+        *first = Field::known(&format!("-{}", first.as_str()), first.span);
+    }
+    let parsed = Parsed::new(&own, valued);
+    let archive = parsed.value("f file").filter(|field| !is_remote(field.as_str()));
+    if parsed.has("t list d diff compare") || parsed.has("O to-stdout") {
+        return;
+    }
+    if parsed.has("x extract get") {
+        if let Some(folder) = parsed.value("C directory") {
+            scene.within(folder);
+        }
+        if parsed.operands.is_empty() {
+            let span = parsed.value("C directory").or(arguments.first()).map(|field| field.span);
+            scene.write(&Field::known(".", span.unwrap_or_default()), INSIDE, "tar");
+        }
+        return scene.write_all(&parsed.operands, TREE, "tar");
+    }
+    if parsed.has("c create r append u update A catenate concatenate delete") {
+        scene.write_all(archive, FILE, "tar");
+    }
+    if parsed.has("remove-files") {
+        scene.write_all(&parsed.operands, TREE, "tar");
+    }
+}
+
+fn unzip(scene: &mut Scene<'_>, arguments: &[Field]) {
+    let parsed = Parsed::new(arguments, "d x P");
+    if parsed.has("l t p c Z z v") {
+        return;
+    }
+    let span = arguments.first().map(|field| field.span).unwrap_or_default();
+    let here = Field::known(".", span);
+    scene.write(parsed.value("d").unwrap_or(&here), INSIDE, "unzip");
+}
+
+fn compress(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
+    let parsed = Parsed::new(arguments, "o S T suffix threads output");
+    if parsed.has("c stdout to-stdout l list t test") {
+        return;
+    }
+    scene.write_all(parsed.value("o output"), FILE, name);
+    for field in &parsed.operands {
+        let endings = [".gz", ".bz2", ".xz", ".zst", ".lz4", ".tgz"];
+        let text = field.as_str();
+        let packed = endings.iter().find(|ending| text.ends_with(**ending));
+        if !parsed.has("k keep") && !name.contains("zst") && name != "lz4" {
+            scene.write(field, FILE, name);
+        }
+        let unpacks = name.starts_with("un") || name.contains("un") || parsed.has("d decompress");
+        let ending = match name {
+            "bzip2" => ".bz2",
+            "xz" => ".xz",
+            "zstd" => ".zst",
+            "lz4" => ".lz4",
+            _ => ".gz",
+        };
+        let mut other = field.clone();
+        match (unpacks, packed) {
+            (true, Some(ending)) => {
+                other = Field { text: field.text.part(0, text.len() - ending.len()), ..other };
+            }
+            (true, None) => continue,
+            (false, _) => other.text.push_str(ending, field.span.end),
+        }
+        scene.write(&other, FILE, name);
+    }
+}
+
+/// The last part of the path of an address.
+fn name_of_url(field: &Field) -> Option<Field> {
+    let text = field.settled()?;
+    let path = text.split(['?', '#']).next()?;
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let (_, name) = path.rsplit_once('/')?;
+    (!name.is_empty()).then(|| Field::known(name, field.span))
+}
+
+fn curl(scene: &mut Scene<'_>, arguments: &[Field]) {
+    let valued = "o d F H X A e u b c D T K m r x E w y Y z C Q U output data form header request \
+                  user-agent referer user cookie cookie-jar dump-header upload-file config \
+                  max-time range proxy cert key cacert write-out output-dir data-raw data-binary \
+                  data-urlencode json connect-timeout retry retry-delay limit-rate resolve url \
+                  trace trace-ascii stderr create-file-mode";
+    let parsed = Parsed::new(arguments, valued);
+    let written = "c cookie-jar D dump-header trace trace-ascii stderr";
+    scene.write_all(parsed.values(written), FILE, "curl");
+    if let Some(folder) = parsed.value("output-dir") {
+        scene.within(folder);
+    }
+    scene.write_all(parsed.values("o output"), FILE, "curl");
+    if parsed.has("O remote-name remote-name-all J") {
+        let urls = parsed.operands.iter().chain(parsed.values("url"));
+        for url in urls {
+            match name_of_url(url) {
+                Some(name) => scene.write(&name, FILE, "curl"),
+                None => scene.unknown("a file that curl names", url.span),
+            }
+        }
+    }
+}
+
+fn wget(scene: &mut Scene<'_>, arguments: &[Field]) {
+    let valued = "O o a P i U t T e w Q l A R D I X B output-document output-file append-output \
+                  directory-prefix input-file user-agent tries timeout header post-data post-file \
+                  execute wait limit-rate user password";
+    let parsed = Parsed::new(arguments, valued);
+    if parsed.has("spider h help V version") {
+        return;
+    }
+    scene.write_all(parsed.values("o output-file a append-output"), FILE, "wget");
+    if let Some(output) = parsed.value("O output-document") {
+        return scene.write(output, FILE, "wget");
+    }
+    if let Some(folder) = parsed.value("P directory-prefix") {
+        scene.within(folder);
+    }
+    let span = arguments.first().map(|field| field.span).unwrap_or_default();
+    if parsed.has("r recursive m mirror p page-requisites i input-file") {
+        return scene.write(&Field::known(".", span), INSIDE, "wget");
+    }
+    for url in &parsed.operands {
+        match name_of_url(url) {
+            Some(name) => scene.write(&name, FILE, "wget"),
+            None => scene.unknown("a file that wget names", url.span),
+        }
+    }
+}
+
+fn split(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
+    let valued = "a b C l n t f additional-suffix bytes lines number suffix-length filter prefix \
+                  suffix-format digits";
+    let parsed = Parsed::new(arguments, valued);
+    let (prefix, given) = match name {
+        "split" => ("x", parsed.operands.get(1)),
+        _ => ("xx", parsed.value("f prefix")),
+    };
+    let span = arguments.first().map(|field| field.span).unwrap_or_default();
+    let mut field = given.cloned().unwrap_or_else(|| Field::known(prefix, span));
+    field.text.push_str("*", field.span.end);
+    field.pattern = true;
+    if !parsed.has("filter") {
+        scene.write(&field, FILE, name);
+    }
+}
+
+fn find(scene: &mut Scene<'_>, invocation: &Invocation) {
+    let mut arguments = invocation.arguments.iter();
+    while let Some(field) = arguments.next() {
+        match field.as_str() {
+            "-delete" => scene.unknown("files that find finds and deletes", invocation.span),
+            "-fprint" | "-fprint0" | "-fls" | "-fprintf" => {
+                scene.write_all(arguments.next(), FILE, "find");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn gh(scene: &mut Scene<'_>, invocation: &Invocation) {
+    let parsed = Parsed::new(&invocation.arguments, "R D O p dir output pattern repo");
+    let words: Vec<&str> = parsed.operands.iter().map(Field::as_str).collect();
+    match words.as_slice() {
+        ["pr", "checkout", ..] | ["co", ..] => scene.checkout("gh pr checkout", invocation.span),
+        ["repo", "sync", ..] => scene.checkout("gh repo sync", invocation.span),
+        ["repo", "clone", ..] => {
+            let folder = parsed.operands.get(3).cloned();
+            let folder = folder.or_else(|| parsed.operands.get(2).and_then(name_of_url));
+            scene.write_all(folder.as_ref(), TREE, "gh repo clone");
+        }
+        ["release" | "run", "download", ..] => match parsed.value("O output") {
+            Some(output) => scene.write(output, FILE, "gh"),
+            None => {
+                let here = Field::known(".", invocation.span);
+                let folder = parsed.value("D dir").unwrap_or(&here);
+                scene.write(folder, INSIDE, "gh");
+            }
+        },
+        _ => {}
+    }
+}
