@@ -53,6 +53,8 @@ pub enum Verb {
     Quickstart(verbs::quickstart::Args),
     #[command(subcommand)]
     RunId(verbs::run_id::Verb),
+    #[command(subcommand)]
+    Snapshot(verbs::snapshot::Verb),
     StateDiff(verbs::state_diff::Args),
 }
 
@@ -75,6 +77,7 @@ impl Verb {
             Self::Man(args) => verbs::man::run(args),
             Self::Quickstart(args) => verbs::quickstart::run(context, args),
             Self::RunId(verb) => verb.run(context),
+            Self::Snapshot(verb) => verb.run(context),
             Self::StateDiff(args) => verbs::state_diff::run(context, args),
         }
     }

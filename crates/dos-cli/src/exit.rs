@@ -110,6 +110,24 @@ pub const CONTRACTS: &[Contract] = &[
         codes: &[("shown", Exit::Yes), ("missing", Exit::No), CONTRACT_ERROR],
     },
     Contract {
+        verb: "snapshot list",
+        codes: &[("intact", Exit::Yes), ("changed", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "snapshot show",
+        codes: &[("shown", Exit::Yes), ("unwitnessed", Exit::Unwitnessed), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "snapshot take",
+        codes: &[
+            ("taken", Exit::Yes),
+            ("name_taken", Exit::No),
+            ("unwitnessed", Exit::Unwitnessed),
+            CONTRACT_ERROR,
+            LOCK_BUSY,
+        ],
+    },
+    Contract {
         verb: "state-diff",
         codes: &[
             ("confirmed", Exit::Yes),

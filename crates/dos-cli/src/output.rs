@@ -21,6 +21,18 @@ pub fn line(text: &str) {
     let _ = stdout.write_all(b"\n");
 }
 
+/// Prints many lines, each with its newline.
+pub fn lines(lines: impl Iterator<Item = String>) {
+    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+    for line in lines {
+        // Whoever has gone away needs no more of them.
+        if stdout.write_all(line.as_bytes()).is_err() {
+            return;
+        }
+    }
+    let _ = stdout.flush();
+}
+
 /// Prints bytes of an answer as they are.
 pub fn raw(bytes: &[u8]) {
     let _ = std::io::stdout().lock().write_all(bytes);

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bounded;
 pub mod git;
 pub mod init;
 pub mod process;

@@ -25,6 +25,29 @@ pub struct Override<'a> {
     pub now: Timestamp,
 }
 
+/// Appends lines, made under the lock, to a log by which no lane is decided. Nothing, when there are
+/// none.
+pub(crate) fn append_durably<D: Disk + Clone, C: Clock>(
+    disk: &D,
+    clock: &C,
+    log: &Log<D>,
+    lines: impl FnOnce() -> Result<String, StoreError>,
+) -> Result<(), StoreError> {
+    let lock = kernel_lock(disk, clock, &guard_path(log.path()), WAIT)?;
+    if matches!(poison::refuse(disk, log.path()), Err(StoreError::Poisoned { .. })) {
+        // It needs nobody to look at it first.
+        log.renew(|| Ok(()))?;
+        poison::unmark(disk, log.path())?;
+    }
+    let lines = lines()?;
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let appended = poison::marked_if_lost(disk, log.path(), log.append(&lines));
+    drop(lock);
+    poison::sync(disk, log.path(), appended?)
+}
+
 impl Override<'_> {
     /// Appends it, durably. Every override is a record of its own, also of the same lane.
     pub fn record<D: Disk + Clone, C: Clock>(
@@ -48,15 +71,6 @@ impl Override<'_> {
             "ts_ms": self.now.millis(),
         });
         let Value::Object(row) = row else { return Ok(()) };
-        let lock = kernel_lock(disk, clock, &guard_path(log.path()), WAIT)?;
-        if matches!(poison::refuse(disk, log.path()), Err(StoreError::Poisoned { .. })) {
-            // Nothing is decided by this log, so that it needs nobody to look at it first.
-            log.renew(|| Ok(()))?;
-            poison::unmark(disk, log.path())?;
-        }
-        let appended = log.append(&Record::from_object(row).line());
-        let appended = poison::marked_if_lost(disk, log.path(), appended);
-        drop(lock);
-        poison::sync(disk, log.path(), appended?)
+        append_durably(disk, clock, &log, || Ok(Record::from_object(row).line()))
     }
 }

@@ -23,6 +23,7 @@ pub mod poison;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod snapshot;
+pub mod taken;
 pub mod workspace;
 
 pub use error::StoreError;

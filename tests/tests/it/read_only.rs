@@ -7,7 +7,7 @@ use dos_tests::{TestEnv, snapshot, stopwatch};
 use crate::{API_WEB, configured, empty};
 
 /// Verbs that only read. `run/run.json` is there where anything is there.
-const READ_ONLY: [&str; 36] = [
+const READ_ONLY: [&str; 41] = [
     "arbitrate",
     "arbitrate --lane api",
     "arbitrate --lane nosuch --explain --pretty",
@@ -36,6 +36,11 @@ const READ_ONLY: [&str; 36] = [
     "run-id mint nightly",
     "run-id show run",
     "state-diff k --before dos.toml --after run/run.json",
+    "state-diff --before tree:. --after git:",
+    "snapshot list",
+    "snapshot show run/run.json",
+    "snapshot show tree:.",
+    "snapshot show sqlite:dos.toml",
     "lease status",
     "lease status --json",
     "completions bash",

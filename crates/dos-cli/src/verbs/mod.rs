@@ -16,4 +16,5 @@ pub mod overlap;
 pub mod quickstart;
 pub mod run_id;
 pub mod shared;
+pub mod snapshot;
 pub mod state_diff;

@@ -7,8 +7,13 @@ use dos_core::journal::decode::object_of;
 use dos_core::lane::tree::checked_tree;
 use dos_core::lane::{Admission, Lanes, Lease, Refusal, Request};
 use dos_core::timestamp::Timestamp;
+use dos_core::witness::WitnessRung;
+use dos_core::witness::rules::pointer;
+use dos_drivers::snapshot::Reading;
 use dos_store::ledger::WAIT_DEFAULT;
 use serde_json::{Value, json};
+
+use crate::context::Context;
 
 /// Of a verb that has nothing but JSON to print: the flag is taken, as it is everywhere.
 #[derive(Debug, clap::Args)]
@@ -26,6 +31,33 @@ pub struct Printed {
     pub pretty: bool,
     #[command(flatten)]
     json: JsonAnswer,
+}
+
+/// How a state is read.
+#[derive(Debug, clap::Args)]
+pub struct Readable {
+    /// What is read now was written by somebody else than this machine
+    #[arg(long)]
+    third_party: bool,
+    /// Read JSON Lines, each under what this field holds (a name or a JSON pointer)
+    #[arg(long = "key", value_name = "FIELD")]
+    key_field: Option<String>,
+    /// Read also what the ignore rules of a folder (tree:) leave out
+    #[arg(long)]
+    no_ignore: bool,
+}
+
+impl Readable {
+    /// How a source is read.
+    pub fn reading<'a>(&self, context: &'a Context) -> anyhow::Result<Reading<'a>> {
+        let rung = if self.third_party { WitnessRung::ThirdParty } else { WitnessRung::OsRecorded };
+        let key = match self.key_field.as_deref() {
+            Some(field) if !field.starts_with('/') => Some(vec![field.to_string()]),
+            Some(field) => Some(pointer(field).context("--key")?),
+            None => None,
+        };
+        Ok(Reading { folder: &context.current, key, rung, everything: self.no_ignore })
+    }
 }
 
 /// A lane request as it is typed.

@@ -12,6 +12,7 @@ pub mod rules;
 pub mod snapshot;
 pub mod state;
 pub mod state_diff;
+pub mod taken;
 pub mod value;
 
 pub use claim::{Claim, Expectation};

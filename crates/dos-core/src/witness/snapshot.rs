@@ -9,10 +9,14 @@ use super::state::State;
 pub trait StateReader {
     /// What it reads, for people: `sqlite:orders.db`.
     fn source(&self) -> String;
-    /// Who wrote down what it reads. An agent's own word has no such rung.
-    fn rung(&self) -> WitnessRung;
     /// Reads it, or says why it cannot.
-    fn read(&self) -> Result<State, String>;
+    fn read(&mut self) -> Result<State, String>;
+    /// Who wrote down what was read. An agent's own word has no such rung.
+    fn rung(&self) -> WitnessRung;
+    /// The SHA-256 that what was read is known by, if there is one.
+    fn seal(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A state, and who stands for it.
@@ -24,6 +28,7 @@ pub struct Snapshot {
     state: State,
     source: String,
     rung: WitnessRung,
+    seal: Option<String>,
 }
 
 /// A snapshot that could not be read: nothing can be told.
@@ -38,10 +43,10 @@ pub struct Unreadable {
 
 impl Snapshot {
     /// Reads now.
-    pub fn read(reader: &dyn StateReader) -> Result<Self, Unreadable> {
-        let (source, rung) = (reader.source(), reader.rung());
+    pub fn read(reader: &mut dyn StateReader) -> Result<Self, Unreadable> {
+        let source = reader.source();
         match reader.read() {
-            Ok(state) => Ok(Self { state, source, rung }),
+            Ok(state) => Ok(Self { state, source, rung: reader.rung(), seal: reader.seal() }),
             Err(reason) => Err(Unreadable { origin: source, reason }),
         }
     }
@@ -54,6 +59,11 @@ impl Snapshot {
     /// What was read.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The SHA-256 that it is known by, where it was kept.
+    pub fn seal(&self) -> Option<&str> {
+        self.seal.as_deref()
     }
 
     /// Who stands for it.

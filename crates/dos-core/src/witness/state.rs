@@ -88,19 +88,14 @@ impl State {
         if text.len() > STATE_BYTES_MAX {
             return Err(StateError::TooLarge);
         }
-        let mut found = Found { base: text.as_ptr().addr(), builder: StateBuilder::default() };
-        // What is not in the text itself comes behind it.
-        found.builder.offset = text.len();
+        let mut found = Found::over(&text);
         let mut json = serde_json::Deserializer::from_str(&text);
         let read = json.deserialize_map(&mut found).and_then(|()| json.end());
         read.map_err(|error| match error.classify() {
             serde_json::error::Category::Data => StateError::NotJson(format!("{error}")),
             _ => StateError::NotJson(format!("it is no JSON: {error}")),
         })?;
-        let StateBuilder { text: behind, entries, .. } = found.builder;
-        let mut whole = text;
-        whole.push_str(&behind);
-        Self::sorted(whole, entries)
+        found.builder.behind(text)
     }
 
     /// The state that objects are, one a line, each under what its field `key` holds.
@@ -130,6 +125,17 @@ impl State {
             builder.put(&name, object.get())?;
         }
         builder.finish()
+    }
+
+    /// The state that lines of `[key, value]` are, from byte `start` of the text on.
+    pub fn from_entries(text: String, start: usize) -> Result<Self, StateError> {
+        let mut found = Found::over(&text);
+        for (line, number) in text.get(start..).unwrap_or_default().lines().zip(1..) {
+            let (key, value): (KeyText<'_>, &RawValue) = serde_json::from_str(line)
+                .map_err(|error| StateError::Line { line: number, problem: format!("{error}") })?;
+            found.entry(&key, value)?;
+        }
+        found.builder.behind(text)
     }
 
     /// A state that is put together key by key.
@@ -192,6 +198,12 @@ impl StateBuilder {
         State::sorted(self.text, self.entries)
     }
 
+    /// The state whose entries lie in that text, and behind it.
+    fn behind(self, mut text: String) -> Result<State, StateError> {
+        text.push_str(&self.text);
+        State::sorted(text, self.entries)
+    }
+
     fn put(&mut self, key: &str, value: &str) -> Result<(), StateError> {
         let (key, key_len) = self.store(key)?;
         let (value, value_len) = self.store(value)?;
@@ -220,6 +232,12 @@ struct Found {
 }
 
 impl Found {
+    fn over(text: &str) -> Self {
+        // What is not in the text itself comes behind it.
+        let builder = StateBuilder { offset: text.len(), ..StateBuilder::default() };
+        Self { base: text.as_ptr().addr(), builder }
+    }
+
     fn entry(&mut self, key: &KeyText<'_>, value: &RawValue) -> Result<(), StateError> {
         let raw = value.get();
         value::check(raw).map_err(|source| StateError::Value { key: key.0.to_string(), source })?;

@@ -23,7 +23,7 @@ impl StateReader for Store<'_> {
     fn rung(&self) -> WitnessRung {
         self.1
     }
-    fn read(&self) -> Result<State, String> {
+    fn read(&mut self) -> Result<State, String> {
         State::from_json(self.0.to_string()).map_err(|error| error.to_string())
     }
 }
@@ -285,7 +285,7 @@ fn rules_leave_out_what_does_not_count() {
 fn claims_are_judged() {
     let before = r#"{"a": {"status": "new", "n": 1, "x/y": [1, 2]}, "b": 1, "c": 1, "d": {"status": "paid", "n": 1}}"#;
     let after = r#"{"a": {"status": "paid", "n": 1.0, "x/y": [1, 3]}, "b": 1, "e": 5, "d": {"status": "paid", "n": 2}}"#;
-    let read = |text| Snapshot::read(&Store(text, WitnessRung::OsRecorded)).unwrap();
+    let read = |text| Snapshot::read(&mut Store(text, WitnessRung::OsRecorded)).unwrap();
     let (before, after) = (read(before), read(after));
     let diff = StateDiff::new(&before, &after, &Rules::default());
     for (key, expect, outcome) in [
@@ -338,7 +338,7 @@ fn a_difference_is_worth_what_its_weaker_side_is() {
         (ThirdParty, OsRecorded, Accountability::OsRecorded),
         (ThirdParty, ThirdParty, Accountability::ThirdParty),
     ] {
-        let read = |text, rung| Snapshot::read(&Store(text, rung)).unwrap();
+        let read = |text, rung| Snapshot::read(&mut Store(text, rung)).unwrap();
         let (before, after) = (read("{}", one), read("{\"k\":1}", other));
         let diff = StateDiff::new(&before, &after, &Rules::default());
         let verdict = diff.judge(&Claim::new("k", "", Vec::new()));
@@ -352,7 +352,7 @@ fn no_rung_of_a_witness_is_the_agents_own() {
         assert_ne!(Accountability::from(rung), Accountability::AgentAuthored);
     }
     assert!(WitnessRung::try_from(Accountability::AgentAuthored).is_err());
-    let broken = Snapshot::read(&Store("[]", WitnessRung::OsRecorded)).unwrap_err();
+    let broken = Snapshot::read(&mut Store("[]", WitnessRung::OsRecorded)).unwrap_err();
     assert!(broken.to_string().starts_with("cannot read store: "), "{broken}");
 }
 

@@ -29,7 +29,7 @@ impl StateReader for JsonFile<'_> {
         self.reading.rung
     }
 
-    fn read(&self) -> Result<State, String> {
+    fn read(&mut self) -> Result<State, String> {
         let text = whole(&self.path).map_err(|error| error.to_string())?;
         state_of(text, self.reading.key.as_deref()).map_err(|error| error.to_string())
     }

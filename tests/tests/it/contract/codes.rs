@@ -20,7 +20,7 @@ const fn case(verb: &'static str, arguments: &'static str, token: &'static str) 
 }
 
 /// In a workspace where `a` holds `api` under the token 1 and has the archive lock.
-const CASES: [Case; 45] = [
+const CASES: [Case; 54] = [
     case("arbitrate", "--lane web", "acquire"),
     case("arbitrate", "--lane api", "refuse"),
     case("arbitrate", "--leases x", "contract_error"),
@@ -61,6 +61,15 @@ const CASES: [Case; 45] = [
     case("overlap", "[ --with a", "contract_error"),
     case("run-id show", "run", "shown"),
     case("run-id show", "nosuch", "missing"),
+    case("snapshot list", "", "intact"),
+    case("snapshot list", "--nosuch", "contract_error"),
+    case("snapshot show", "one.json", "shown"),
+    case("snapshot show", "nosuch", "unwitnessed"),
+    case("snapshot show", "", "contract_error"),
+    case("snapshot take", "s --from one.json", "taken"),
+    case("snapshot take", "kept --from one.json", "name_taken"),
+    case("snapshot take", "s --from nosuch", "unwitnessed"),
+    case("snapshot take", "a/b --from one.json", "contract_error"),
     case("state-diff", "k --before run/run.json --after one.json", "confirmed"),
     case("state-diff", "k --before one.json --after one.json", "refuted"),
     case("state-diff", "k --before nosuch --after one.json", "unwitnessed"),
@@ -79,6 +88,7 @@ fn held() -> TestEnv {
     env.dos("lease acquire a").exits(0);
     env.write("run/run.json", "{}");
     env.write("one.json", "{\"k\": 1}");
+    env.dos("snapshot take kept --from one.json").exits(0);
     env
 }
 
@@ -108,8 +118,8 @@ fn the_verbs_answer_with_the_codes_of_the_table() {
 fn the_table_has_nothing_that_is_not_tried_here() {
     let tried: BTreeSet<(&str, &str)> = CASES.iter().map(|case| (case.verb, case.token)).collect();
     // The busy lock of the other writers is in `l11`, a corrupt journal and findings above, an empty
-    // claim in `s06`.
-    let elsewhere = ["lock_busy", "corrupt", "findings", "no_claim"];
+    // claim in `s06`, a changed snapshot beside the others.
+    let elsewhere = ["lock_busy", "corrupt", "findings", "no_claim", "changed"];
     // Verbs that have tests of their own.
     let later = ["doctor", "quickstart", "init", "run "];
     let table = table(&empty());

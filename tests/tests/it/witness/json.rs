@@ -163,7 +163,7 @@ fn what_cannot_be_read_is_unwitnessed_with_the_reason() {
     let env = empty();
     env.write("good", "{\"k\": 1}");
     fs::create_dir(env.path("folder")).unwrap();
-    make_pipe(&env.path("pipe"));
+    super::make_pipe(&env.path("pipe"));
     let deep = format!("{{\"k\": {}{}}}", "[".repeat(200), "]".repeat(200));
     for (name, content, said) in [
         ("twice", &b"{\"k\": 1, \"k\": 2}"[..], "\"k\" is there twice"),
@@ -190,11 +190,6 @@ fn what_cannot_be_read_is_unwitnessed_with_the_reason() {
         let reason = ask(&env, "k", "good", name).exits(3).json()["reason"].to_string();
         assert!(reason.contains(said), "{reason}: {said}");
     }
-}
-
-fn make_pipe(path: &std::path::Path) {
-    let status = std::process::Command::new("mkfifo").arg(path).status().unwrap();
-    assert!(status.success());
 }
 
 #[test]

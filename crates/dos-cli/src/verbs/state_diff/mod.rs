@@ -3,18 +3,19 @@
 mod view;
 
 use anyhow::{Context as _, bail};
-use dos_core::witness::rules::{Place, pointer};
+use dos_core::witness::rules::Place;
 use dos_core::witness::{
     Claim, EffectVerdict, Expectation, Outcome, Rules, Snapshot, StateDiff, Unreadable,
-    WitnessRung, witness_effect,
+    witness_effect,
 };
-use dos_drivers::snapshot::{Reading, Source};
+use dos_store::Workspace;
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
-use crate::verbs::shared::with;
+use crate::verbs::shared::{Readable, with};
+use crate::verbs::snapshot;
 
 /// Say whether a claimed change is there, or show what changed
 ///
@@ -28,7 +29,13 @@ Examples:
   dos state-diff orders:42 --before b.json --after a.json --expect status=paid
   dos state-diff orders:7 --before b.json --after a.json --expect deleted
   dos state-diff --claims claims.json --before b.json --after a.json --json
-  dos state-diff --before b.json --after a.json --stat
+  dos state-diff orders:42 --before before --after sqlite:orders.db     a snapshot that was taken
+  dos state-diff src/a.rs --before git:HEAD~1 --after git:              the work tree
+  dos state-diff --before tree:old --after tree:new --stat
+
+A state is a file with a JSON object, a snapshot that was taken (`dos snapshot take`), or one of
+json:FILE, sqlite:FILE, sqlite:FILE#TABLE, tree:FOLDER, git:REVISION, git: (the work tree),
+command:COMMAND, snapshot:NAME.
 
 Exit codes: 0 confirmed (or shown), 1 refuted, 3 unwitnessed or nothing claimed, 2 a wrong question.")]
 pub struct Args {
@@ -73,12 +80,8 @@ pub struct Sides {
 /// How states are read and compared.
 #[derive(Debug, clap::Args)]
 pub struct Compared {
-    /// What is read now was written by somebody else than this machine
-    #[arg(long)]
-    pub third_party: bool,
-    /// Read JSON Lines, each under what this field holds (a name or a JSON pointer)
-    #[arg(long = "key", value_name = "FIELD")]
-    pub key_field: Option<String>,
+    #[command(flatten)]
+    pub readable: Readable,
     /// A field that does not count: a name, or a JSON pointer in which `*` is any
     #[arg(long, value_name = "FIELD")]
     pub ignore: Vec<String>,
@@ -88,17 +91,6 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// How a source is read.
-    pub fn reading<'a>(&self, context: &'a Context) -> anyhow::Result<Reading<'a>> {
-        let rung = if self.third_party { WitnessRung::ThirdParty } else { WitnessRung::OsRecorded };
-        let key = match self.key_field.as_deref() {
-            Some(field) if !field.starts_with('/') => Some(vec![field.to_string()]),
-            Some(field) => Some(pointer(field)?),
-            None => None,
-        };
-        Ok(Reading { folder: &context.current, key, rung })
-    }
-
     /// What does not count: what was said here, and what the workspace says.
     pub fn rules(&self, declared: &Rules) -> anyhow::Result<Rules> {
         let mut rules = declared.clone();
@@ -116,16 +108,10 @@ impl Compared {
 pub type Both = Result<(Snapshot, Snapshot), Unreadable>;
 
 /// Reads both states.
-pub fn read_both(context: &Context, sides: &Sides) -> anyhow::Result<Both> {
-    let reading = sides.compared.reading(context)?;
-    let read = |text: &str| -> anyhow::Result<Result<Snapshot, Unreadable>> {
-        let source = Source::parse(text)?;
-        let Some(reader) = source.reader(&reading) else {
-            bail!("{text} is no file");
-        };
-        Ok(Snapshot::read(&*reader))
-    };
-    let (before, after) = (read(&sides.before)?, read(&sides.after)?);
+pub fn read_both(context: &Context, workspace: &Workspace, sides: &Sides) -> anyhow::Result<Both> {
+    let reading = sides.compared.readable.reading(context)?;
+    let before = snapshot::read(workspace, &reading, &sides.before)?;
+    let after = snapshot::read(workspace, &reading, &sides.after)?;
     Ok(before.and_then(|before| Ok((before, after?))))
 }
 
@@ -134,7 +120,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
     let claims = claims(context, args)?;
     let rules = args.sides.compared.rules(&workspace.config.state_rules)?;
-    let both = read_both(context, &args.sides)?;
+    let both = read_both(context, &workspace, &args.sides)?;
     let (before, after) = match &both {
         Ok((before, after)) => (before, after),
         Err(unreadable) => return Ok(unwitnessed(args, &claims, unreadable)),
@@ -147,8 +133,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let verdicts: Vec<EffectVerdict> = claims.iter().map(|claim| diff.judge(claim)).collect();
     if args.json {
         let answer = with(answer(&verdicts), "delta", diff.delta().to_json());
-        let answer = with(answer, "before", view::side(before));
-        output::answer(&with(answer, "after", view::side(after)), true);
+        let answer = with(answer, "before", snapshot::side(before));
+        output::answer(&with(answer, "after", snapshot::side(after)), true);
     } else {
         let counts = view::counts(diff.delta());
         verdicts.iter().for_each(|verdict| print(verdict, Some(&counts)));

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::output::{self, Paint, paint};
+use crate::verbs::snapshot::side;
 
 /// So many characters of a value are shown.
 const SHOWN_MAX: usize = 100;
@@ -41,15 +42,6 @@ pub fn show(
     }
     output::line(&paint(&summary(delta), Paint::Bold, colour));
     Ok(())
-}
-
-/// One side, in answers.
-pub fn side(snapshot: &Snapshot) -> Value {
-    json!({
-        "source": snapshot.source(),
-        "keys": snapshot.state().len(),
-        "accountability": snapshot.rung().token(),
-    })
 }
 
 /// `+1 ~2 -3`: inserted, updated, deleted.

@@ -1,0 +1,84 @@
+//! Runs a command to its end, within a bound of time and of output.
+
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// So much of what a command complains about is kept, in bytes.
+const COMPLAINT_BYTES: usize = 64 * 1024;
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// How.
+    pub status: ExitStatus,
+    /// What it printed.
+    pub stdout: Vec<u8>,
+    /// The beginning of what it complained about.
+    pub stderr: Vec<u8>,
+}
+
+/// A command without an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NotEnded {
+    /// It could not be started.
+    #[error("it cannot be started: {0}")]
+    NotStarted(io::Error),
+    /// It took too long, and was ended with all that it had started.
+    #[error("it did not end within {} s", .0.as_secs())]
+    TooLong(Duration),
+    /// It printed more than can be taken.
+    #[error("it printed more than {0} bytes")]
+    TooMuch(usize),
+    /// Its output could not be read.
+    #[error("its output cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs a command in a process group of its own. What is left of the group afterwards is ended.
+pub fn run(mut command: Command, within: Duration, most: usize) -> Result<Ended, NotEnded> {
+    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(NotEnded::NotStarted)?;
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let stdout = collected(child.stdout.take(), most.saturating_add(1));
+    let stderr = collected(child.stderr.take(), COMPLAINT_BYTES);
+    let (sender, ended) = channel();
+    thread::spawn(move || sender.send(child.wait()));
+    let status = ended.recv_timeout(within);
+    // The group outlives its leader as long as it has members; else this finds nobody.
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let status = status.map_err(|_| NotEnded::TooLong(within))??;
+    // Whoever left the group may hold the output open; nobody waits for it for ever.
+    let taken = |from: Receiver<io::Result<Vec<u8>>>| {
+        from.recv_timeout(within).map_err(|_| NotEnded::TooLong(within))
+    };
+    let (stdout, stderr) = (taken(stdout)??, taken(stderr)?.unwrap_or_default());
+    match stdout.len() > most {
+        true => Err(NotEnded::TooMuch(most)),
+        false => Ok(Ended { status, stdout, stderr }),
+    }
+}
+
+/// Reads at most so many bytes beside the caller, and then lets go.
+fn collected(
+    from: Option<impl Read + Send + 'static>,
+    most: usize,
+) -> Receiver<io::Result<Vec<u8>>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = match from {
+            Some(from) => from.take(most as u64).read_to_end(&mut bytes),
+            None => Ok(0),
+        };
+        sender.send(read.map(|_| bytes))
+    });
+    receiver
+}

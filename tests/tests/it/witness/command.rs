@@ -1,0 +1,58 @@
+//! States that a command prints.
+
+use dos_tests::poll_until;
+use serde_json::json;
+use std::time::Duration;
+
+use crate::empty;
+
+#[test]
+fn a_command_is_run_and_its_output_keyed() {
+    let env = empty();
+    env.write("b", "{}");
+    env.write("api.sh", "printf '{\"id\": 7, \"status\": \"paid\"}\\n{\"id\": 8}\\n'");
+    let after = "command:sh 'api.sh'";
+    let ask = |flags: &[&str]| {
+        let usual = ["state-diff", "7", "--before", "b", "--after", after, "--json"];
+        env.run([&usual[..], flags].concat())
+    };
+    // A bare file of the other side is read in the same way: an empty object is no line with an id.
+    ask(&["--key", "id"]).exits(3);
+    env.write("b", "");
+    let answer = ask(&["--key", "id", "--expect", "status=paid"]).exits(0).json();
+    assert_eq!(answer["accountability"], "OS_RECORDED");
+    assert_eq!(answer["delta"]["inserted"], json!(["7", "8"]));
+    let said = ask(&["--key", "id", "--third-party"]).exits(0).json();
+    assert_eq!(said["accountability"], "THIRD_PARTY");
+}
+
+#[test]
+fn a_command_that_fails_tells_nothing() {
+    let env = empty();
+    for (command, said) in [
+        ("nosuch-program", "cannot be started"),
+        ("sh -c 'echo {}; echo broken >&2; exit 3'", "broken"),
+        ("sh -c 'kill -9 $$'", "signal: 9"),
+        ("echo nothing", "no JSON"),
+        ("'unclosed", "a quote in it is not closed"),
+        ("''", "cannot be started"),
+    ] {
+        let source = format!("command:{command}");
+        let output = env.run(["snapshot", "show", &source]);
+        output.exits(3).prints(said);
+    }
+    env.dos("snapshot show command:").exits(2).says("command:COMMAND");
+}
+
+#[test]
+fn what_a_command_leaves_running_is_ended() {
+    let env = empty();
+    let script = "command:sh -c 'sleep 600 & echo $! > left; echo {}'";
+    env.run(["snapshot", "show", script]).exits(0);
+    let pid = std::fs::read_to_string(env.path("left")).unwrap();
+    poll_until("the process that was left is gone", Duration::from_secs(10), || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        let gone = stat.map_or(true, |stat| stat.contains(") Z "));
+        gone.then_some(())
+    });
+}

@@ -1,0 +1,114 @@
+//! States that git knows: revisions, across a rebase, and the work tree.
+
+use std::fs;
+
+use dos_tests::{TestEnv, snapshot};
+use serde_json::json;
+
+use super::{ask, read};
+use crate::empty;
+
+fn git(env: &TestEnv, arguments: &[&str]) {
+    let mut command = std::process::Command::new("git");
+    command.args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main"]);
+    command.args(arguments);
+    env.furnish(&mut command);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {output:?}");
+}
+
+fn commit(env: &TestEnv, files: &[(&str, &str)], message: &str) {
+    for (name, content) in files {
+        env.write(name, content);
+    }
+    git(env, &["add", "-A"]);
+    git(env, &["commit", "-q", "-m", message]);
+}
+
+#[test]
+fn a_rebase_brings_in_what_the_other_branch_did_and_keeps_what_was_done() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("a", "1"), ("b", "1")], "start");
+    git(&env, &["checkout", "-q", "-b", "topic"]);
+    commit(&env, &[("topic", "done")], "topic");
+    env.dos("snapshot take before --from git:HEAD").exits(0);
+    git(&env, &["checkout", "-q", "main"]);
+    commit(&env, &[("b", "2"), ("dir/new file", "x")], "main goes on");
+    git(&env, &["checkout", "-q", "topic"]);
+    git(&env, &["rebase", "-q", "main"]);
+    let delta = json!({"inserted": ["dir/new file"], "updated": ["b"], "deleted": []});
+    for before in ["before", "git:ORIG_HEAD", "git:topic@{1}"] {
+        let answer = ask(&env, "b", before, "git:HEAD").exits(0).json();
+        assert_eq!(answer["delta"], delta, "{before}");
+    }
+    // The work of the branch is still there, under new commits.
+    env.dos("state-diff topic --before git:main --after git:HEAD --expect inserted").exits(0);
+    // Rebased again, it is the same tree.
+    env.dos("snapshot take again --from git:HEAD").exits(0);
+    git(&env, &["rebase", "-q", "--force-rebase", "main"]);
+    let same = env.dos("state-diff --before again --after git:HEAD");
+    assert_eq!(same.exits(0).stdout, "nothing changed\n");
+}
+
+#[test]
+fn the_work_tree_is_what_a_commit_would_hold_and_stays_untouched() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    assert!(read(&env, "git:").is_empty());
+    commit(&env, &[(".gitignore", "*.log\n"), ("a", "1"), ("b", "1"), ("c", "1")], "start");
+    assert_eq!(read(&env, "git:"), read(&env, "git:HEAD"));
+    env.write("a", "2");
+    env.write("b", "staged");
+    git(&env, &["add", "b"]);
+    env.write("new/é", "x");
+    env.write("x.log", "ignored");
+    fs::remove_file(env.path("c")).unwrap();
+    // But for when objects were last seen, which git renews.
+    let contents =
+        || snapshot(&env.root()).into_iter().map(|(name, seen)| (name, seen.content, seen.inode));
+    let before: Vec<_> = contents().collect();
+    let found = read(&env, "git:");
+    assert!(contents().eq(before), "something was written");
+    assert_eq!(found.keys().collect::<Vec<_>>(), [".gitignore", "a", "b", "new/é"]);
+    let answer = ask(&env, "a", "git:HEAD", "git:").exits(0).json();
+    let delta = json!({"inserted": ["new/é"], "updated": ["a", "b"], "deleted": ["c"]});
+    assert_eq!(answer["delta"], delta);
+    git(&env, &["add", "-A"]);
+    git(&env, &["commit", "-q", "-m", "all"]);
+    assert_eq!(read(&env, "git:HEAD"), found);
+}
+
+#[test]
+fn neither_options_nor_the_environment_nor_replacements_decide_what_is_read() {
+    let mut env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("a", "1")], "one");
+    let honest = read(&env, "git:HEAD");
+    commit(&env, &[("a", "forged")], "two");
+    git(&env, &["replace", "HEAD~1", "HEAD"]);
+    assert_eq!(read(&env, "git:HEAD~1"), honest);
+    for (revision, said) in [
+        ("nosuch", "no revision"),
+        ("--output=x", "begins with a dash"),
+        ("HEAD:a", "git:HEAD:a"),
+        ("HEAD --not", "no revision"),
+    ] {
+        let source = format!("git:{revision}");
+        let answer = ask(&env, "a", &source, "git:HEAD").exits(3).json();
+        assert!(answer["reason"].as_str().unwrap().contains(said), "{answer}");
+    }
+    fs::create_dir(env.outer().join("elsewhere")).unwrap();
+    env.set("GIT_DIR", env.outer().join("elsewhere"));
+    env.set("GIT_INDEX_FILE", "/nowhere");
+    assert_eq!(read(&env, "git:HEAD~1"), honest);
+}
+
+#[test]
+fn outside_of_a_repository_nothing_can_be_told() {
+    let env = empty();
+    for source in ["git:", "git:HEAD"] {
+        let answer = ask(&env, "a", source, source).exits(3).json();
+        assert_eq!(answer["verdict"], "UNWITNESSED");
+    }
+}

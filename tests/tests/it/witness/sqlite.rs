@@ -1,0 +1,215 @@
+//! States in SQLite databases on which another process works.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use dos_tests::{TestEnv, snapshot};
+use serde_json::{Value, json};
+
+use super::{ask, read};
+use crate::empty;
+
+/// Another process that has the database open.
+struct Writer {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Writer {
+    fn open(env: &TestEnv, database: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dos-sqlite-writer"));
+        env.furnish(&mut command);
+        command.arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, input, output }
+    }
+
+    #[track_caller]
+    fn told(&mut self, line: &str, answer: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+        let mut said = String::new();
+        self.output.read_line(&mut said).unwrap();
+        assert_eq!(said.trim_end(), answer, "{line}");
+    }
+
+    #[track_caller]
+    fn runs(&mut self, statements: &str) {
+        self.told(statements, "ok");
+    }
+
+    /// Closes the database and ends.
+    fn close(mut self) {
+        drop(self.input.take());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Ends without closing anything.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn each_row_stands_under_its_table_and_key() {
+    let env = empty();
+    let mut writer = Writer::open(&env, "x.db");
+    writer.runs(
+        "CREATE TABLE orders(id INTEGER PRIMARY KEY, status, total REAL, doc BLOB); \
+         CREATE TABLE people(name TEXT PRIMARY KEY, age); \
+         CREATE TABLE pairs(b, a, PRIMARY KEY(a, b)) WITHOUT ROWID; \
+         CREATE TABLE loose(rowid, x); CREATE VIEW seen AS SELECT * FROM orders; \
+         CREATE TABLE \"odd \"\"name#\"(id INTEGER PRIMARY KEY);",
+    );
+    writer.runs(
+        "INSERT INTO orders VALUES (1, 'new', 2.5, x'00ff'), (2, NULL, 9e999, CAST(x'ff' AS TEXT)); \
+         INSERT INTO people VALUES ('alice', 1), ('42', 2), ('\"q', 3), ('null', 4); \
+         INSERT INTO pairs VALUES ('x', 1); INSERT INTO loose VALUES ('a', 'b'); \
+         INSERT INTO \"odd \"\"name#\" VALUES (-3);",
+    );
+    writer.close();
+    let found = read(&env, "sqlite:x.db");
+    let keys: Vec<&str> = found.keys().map(String::as_str).collect();
+    let wanted = [
+        "loose:1",
+        "odd \"name#:-3",
+        "orders:1",
+        "orders:2",
+        "pairs:[1, \"x\"]",
+        "people:\"42\"",
+        "people:\"\\\"q\"",
+        "people:\"null\"",
+        "people:alice",
+    ];
+    assert_eq!(keys, wanted);
+    assert_eq!(found["orders:1"]["total"], json!(2.5));
+    assert_eq!(found["orders:1"]["doc"]["blob_bytes"], 2);
+    assert_eq!(found["orders:2"]["status"], Value::Null);
+    assert_eq!(found["orders:2"]["total"], json!({"real": "inf"}));
+    assert_eq!(found["orders:2"]["doc"]["text_bytes"], 1);
+    assert_eq!(found["loose:1"], json!({"rowid": "a", "x": "b"}));
+    assert_eq!(read(&env, "sqlite:x.db#people").len(), 4);
+    env.dos("snapshot show sqlite:x.db#seen").exits(3).prints("no table \"seen\", but loose");
+}
+
+/// Changes by another process are seen once they are committed, and never before, in each mode.
+#[test]
+fn a_change_counts_once_it_is_committed() {
+    for mode in ["DELETE", "TRUNCATE", "WAL"] {
+        let env = empty();
+        let mut writer = Writer::open(&env, "orders.db");
+        writer.runs(&format!("PRAGMA journal_mode = {mode}; PRAGMA wal_autocheckpoint = 0;"));
+        writer.runs("CREATE TABLE orders(id INTEGER PRIMARY KEY, status);");
+        writer.runs("INSERT INTO orders VALUES (1, 'new'), (42, 'new');");
+        let take = |name: &str| env.dos(&format!("snapshot take {name} --from sqlite:orders.db"));
+        take("before").exits(0);
+        writer.runs("BEGIN; UPDATE orders SET status = 'paid' WHERE id = 42;");
+        let files = || {
+            let mut files = snapshot(&env.root());
+            files.retain(|name, _| name.starts_with("orders.db"));
+            files
+        };
+        let open = files();
+        ask(&env, "orders:42", "before", "sqlite:orders.db").exits(1);
+        assert_eq!(files(), open, "{mode}: something was written beside the database");
+        writer.runs("COMMIT;");
+        let committed = files();
+        let answer = ask(&env, "orders:42", "before", "sqlite:orders.db").exits(0).json();
+        assert_eq!(answer["delta"]["updated"], json!(["orders:42"]), "{mode}");
+        assert_eq!(files(), committed, "{mode}: something was written beside the database");
+        writer.close();
+        let closed = files();
+        // In the second mode an empty journal stays.
+        assert_eq!(closed.len(), if mode == "TRUNCATE" { 2 } else { 1 }, "{mode}");
+        let paid = "state-diff orders:42 --before before --after sqlite:orders.db#orders";
+        env.dos(&format!("{paid} --expect status=paid")).exits(0);
+        assert_eq!(files(), closed, "{mode}: something was written beside the database");
+    }
+}
+
+#[test]
+fn a_writer_at_work_is_never_seen_in_between() {
+    for mode in ["DELETE", "WAL"] {
+        let env = empty();
+        let mut writer = Writer::open(&env, "bank.db");
+        writer.runs(&format!("PRAGMA journal_mode = {mode}; PRAGMA synchronous = OFF;"));
+        writer.runs(
+            "CREATE TABLE money(id INTEGER PRIMARY KEY, amount INTEGER); WITH RECURSIVE n(i) AS \
+             (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99) INSERT INTO money SELECT i, 100 FROM n;",
+        );
+        writer.told("churn", "churning");
+        let mut seen = Vec::new();
+        for _ in 0..10 {
+            let found = read(&env, "sqlite:bank.db");
+            let sum: i64 = found.values().map(|row| row["amount"].as_i64().unwrap()).sum();
+            assert_eq!((found.len(), sum), (100, 10_000), "{mode}: half of a transfer was seen");
+            seen.push(found);
+        }
+        seen.dedup();
+        assert!(seen.len() > 1, "{mode}: the writer never wrote");
+        writer.close();
+    }
+}
+
+#[test]
+fn what_a_killed_writer_left_is_read_or_told() {
+    let env = empty();
+    let mut writer = Writer::open(&env, "x.db");
+    writer.runs("PRAGMA journal_mode = WAL; CREATE TABLE t(id INTEGER PRIMARY KEY);");
+    writer.runs("INSERT INTO t VALUES (1);");
+    writer.kill();
+    let left = snapshot(&env.root());
+    assert!(left.contains_key("x.db-wal"), "{left:?}");
+    assert_eq!(read(&env, "sqlite:x.db").len(), 1);
+    assert_eq!(snapshot(&env.root()), left);
+    fs::remove_file(env.path("x.db-shm")).unwrap();
+    let answer = ask(&env, "t:1", "sqlite:x.db", "sqlite:x.db").exits(3).json();
+    assert!(answer["reason"].as_str().unwrap().contains("-wal"), "{answer}");
+    assert!(!env.path("x.db-shm").exists());
+
+    let env = empty();
+    let mut writer = Writer::open(&env, "x.db");
+    writer.runs("CREATE TABLE t(id INTEGER PRIMARY KEY, text); PRAGMA cache_size = 2;");
+    writer.runs(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
+         INSERT INTO t SELECT i, hex(zeroblob(300)) FROM n;",
+    );
+    writer.runs("BEGIN; UPDATE t SET text = 'half done';");
+    writer.kill();
+    let answer = ask(&env, "t:1", "sqlite:x.db", "sqlite:x.db").exits(3).json();
+    assert!(answer["reason"].as_str().unwrap().contains("-journal"), "{answer}");
+}
+
+#[test]
+fn what_is_no_database_cannot_be_read() {
+    let env = empty();
+    env.write("text.db", "no database at all, but long enough to look like one ".repeat(20));
+    env.write("empty.db", "");
+    fs::create_dir(env.path("folder.db")).unwrap();
+    for (name, said) in [
+        ("text.db", "not a database"),
+        ("folder.db", "no regular file"),
+        ("nofile.db", "No such file"),
+    ] {
+        let source = format!("sqlite:{name}");
+        let answer = ask(&env, "t:1", &source, &source).exits(3).json();
+        assert!(answer["reason"].as_str().unwrap().contains(said), "{answer}");
+    }
+    assert_eq!(read(&env, "sqlite:empty.db").len(), 0);
+    // A page in the middle is damaged: what is left of the table is no state.
+    let mut writer = Writer::open(&env, "x.db");
+    writer.runs(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, text); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL \
+         SELECT i + 1 FROM n WHERE i < 500) INSERT INTO t SELECT i, hex(zeroblob(300)) FROM n;",
+    );
+    writer.close();
+    let mut bytes = fs::read(env.path("x.db")).unwrap();
+    bytes[8 * 4096..9 * 4096].fill(0xa5);
+    env.write("x.db", bytes);
+    let answer = ask(&env, "t:1", "sqlite:x.db", "sqlite:x.db").exits(3).json();
+    assert!(answer["reason"].as_str().unwrap().contains("malformed"), "{answer}");
+}
