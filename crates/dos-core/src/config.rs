@@ -13,11 +13,17 @@ use core::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::data_class::DataClassPolicy;
 use crate::journal::JournalPolicy;
 use crate::lane::overlap::{self, Exact, OverlapPolicy, POLICY_NAMES};
 use crate::lane::{Case, Lanes, Policy, Region, Tree};
+use crate::retention::RetentionPolicy;
 use crate::witness::Rules;
 use crate::witness::rules::{BadPlace, Place};
+
+mod upkeep;
+
+pub use upkeep::Scope;
 
 /// What a workspace declares, defaults filled in.
 pub struct Config {
@@ -29,6 +35,12 @@ pub struct Config {
     pub ratio_max: f64,
     /// How the journal is kept.
     pub journal: JournalPolicy,
+    /// How much of what agents leave behind is kept.
+    pub retention: RetentionPolicy,
+    /// What kind of data a path holds.
+    pub data_class: DataClassPolicy,
+    /// What shares one state: a work tree, or all work trees of a repository.
+    pub scope: Scope,
     /// Do letters of different case name one file, under the overlap policy `exact`?
     pub case: Case,
     /// What does not count when two states are compared.
@@ -110,15 +122,6 @@ const PATH_KEYS: [&str; 14] = [
 const LANE_KEYS: [&str; 6] = ["concurrent", "exclusive", "shared", "autopick", "trees", "aliases"];
 const OVERLAP_KEYS: [&str; 3] = ["case", "policy", "ratio_max"];
 const JOURNAL_KEYS: [&str; 1] = ["chain"];
-/// The caps under `[retention]`, of which this version reads the first.
-const RETENTION_KEYS: [&str; 6] = [
-    "journal_max_entries",
-    "journal_max_age_days",
-    "runs_keep_last",
-    "verdicts_keep_last",
-    "audits_keep_last",
-    "projections_compact",
-];
 const STATE_DIFF_KEYS: [&str; 2] = ["ignore", "timestamps"];
 const CLASS_KEYS: [&str; 2] = ["name", "max_concurrent"];
 
@@ -140,18 +143,31 @@ impl Config {
         let class_budgets =
             reader.table(&document, "concurrency_class", Reader::classes).unwrap_or_default();
         let chain = reader.table(&document, "journal", Reader::chain).unwrap_or(false);
-        let max_entries = reader
-            .table(&document, "retention", Reader::journal_max_entries)
-            .unwrap_or(JournalPolicy::default().max_entries);
+        let retention = reader.table(&document, "retention", Reader::retention).unwrap_or_default();
+        let data_class =
+            reader.table(&document, "data_class", Reader::data_class).unwrap_or_default();
+        let scope = reader.table(&document, "workspace", Reader::scope).unwrap_or_default();
         let state_rules =
             reader.table(&document, "state_diff", Reader::state_rules).unwrap_or_default();
         reader.unknown_keys(&document, &TABLES, "dos.toml");
         let lanes_declared = lanes.is_some();
         let mut policy = Policy::new(lanes.unwrap_or_else(Lanes::undeclared), overlap);
         policy.class_budgets = class_budgets;
-        let journal = JournalPolicy { chain, max_entries };
+        let journal = JournalPolicy { chain, max_entries: retention.journal_max_entries };
         let findings = reader.findings;
-        Self { policy, paths, ratio_max, journal, case, state_rules, lanes_declared, findings }
+        Self {
+            policy,
+            paths,
+            ratio_max,
+            journal,
+            retention,
+            data_class,
+            scope,
+            case,
+            state_rules,
+            lanes_declared,
+            findings,
+        }
     }
 }
 
@@ -340,28 +356,6 @@ impl<'t> Reader<'t> {
             None => Ok(false),
             Some((_, Some(chain))) => Ok(chain),
             Some((value, None)) => Err(expected(value, "chain", "true or false", "chain = true")),
-        }
-    }
-
-    /// The original's spellings of "no cap" are -1 and "none".
-    fn journal_max_entries(&mut self, value: &Value<'t>) -> Result<Option<u64>, Problem> {
-        let Some(table) = value.get_ref().as_table() else {
-            return Err(expected(value, "retention", "a table", "[retention]"));
-        };
-        self.unknown_keys(table, &RETENTION_KEYS, "[retention]");
-        let Some(value) = table.get("journal_max_entries") else {
-            return Ok(JournalPolicy::default().max_entries);
-        };
-        let none = value.get_ref().as_str().is_some_and(|text| text.eq_ignore_ascii_case("none"));
-        match number(value).filter(|cap| *cap % 1.0 == 0.0 && (-1.0..=1e15).contains(cap)) {
-            Some(cap) if cap >= 0.0 => Ok(Some(cap as u64)),
-            Some(_) => Ok(None),
-            None if none => Ok(None),
-            None => Err(Problem {
-                span: value.span(),
-                what: "journal_max_entries must be a whole number or \"none\"".to_string(),
-                suggestion: "write it like this: journal_max_entries = 5000".to_string(),
-            }),
         }
     }
 

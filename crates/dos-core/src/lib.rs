@@ -15,11 +15,14 @@ extern crate alloc;
 
 pub mod command;
 pub mod config;
+pub mod data_class;
 pub mod fleet;
 pub mod journal;
 pub mod json;
 pub mod lane;
 pub mod limits;
+pub mod registry;
+pub mod retention;
 pub mod schema;
 pub mod timestamp;
 pub mod witness;

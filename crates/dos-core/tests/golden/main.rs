@@ -14,6 +14,7 @@
 mod arbiter;
 mod argued;
 mod journal;
+mod registry;
 mod small;
 mod witness;
 
