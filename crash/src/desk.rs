@@ -14,6 +14,7 @@ use dos_core::lane::{Command, Moment, Policy, decide};
 use dos_core::timestamp::OutOfRange;
 use dos_store::clock::Clock;
 use dos_store::decisions::Override;
+use dos_store::home::Home;
 use dos_store::journal::History;
 use dos_store::poison::marker_path;
 use dos_store::{Ledger, StoreError, Workspace};
@@ -97,6 +98,10 @@ impl Desk {
         let dot_dos = Utf8PathBuf::from(ROOT).join(".dos");
         let workspace = Workspace {
             root: ROOT.into(),
+            state: ROOT.into(),
+            linked: None,
+            home: Some(Home::at("/h")),
+            distrust: None,
             config: Config::undeclared(),
             journal: journal().to_owned(),
             lock: dot_dos.join(".lane-lease.lock"),

@@ -91,6 +91,7 @@ impl<'a> Referee<'a> {
 
     /// Who is live now. Writes nothing, locks nothing.
     pub fn view(&self) -> Result<View, RefereeError> {
+        self.workspace.trusted()?;
         let live = self.ledger.read()?;
         let moment = self.moment(&live)?;
         Ok(View { live, moment })
@@ -122,10 +123,12 @@ impl<'a> Referee<'a> {
         let policy = &self.workspace.config.policy;
         command.check().map_err(DecideError::from)?;
         self.prepare()?;
-        self.ledger.transact(lock_wait, |live| {
+        let outcome = self.ledger.transact(lock_wait, |live| -> Result<_, RefereeError> {
             let decision = decide(live, command, &self.moment(live)?, policy)?;
             Ok((decision.entries, decision.outcome))
-        })
+        })?;
+        self.tell();
+        Ok(outcome)
     }
 
     /// Puts what stands for the journal in its place.
@@ -135,7 +138,15 @@ impl<'a> Referee<'a> {
         history: History,
     ) -> Result<Compacted, RefereeError> {
         self.prepare()?;
-        Ok(self.ledger.compact(lock_wait, history)?)
+        let compacted = self.ledger.compact(lock_wait, history)?;
+        self.tell();
+        Ok(compacted)
+    }
+
+    /// Tells the home registry of the workspace, once the record is safe. What it is not told now it
+    /// is told by a later write; `dos doctor` says so.
+    fn tell(&self) {
+        let _ = self.workspace.tell(&RealDisk, self.ledger.clock());
     }
 
     /// Makes the folders of journal and lock.

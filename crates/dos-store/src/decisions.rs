@@ -49,7 +49,8 @@ pub(crate) fn append_durably<D: Disk + Clone, C: Clock>(
 }
 
 impl Override<'_> {
-    /// Appends it, durably. Every override is a record of its own, also of the same lane.
+    /// Appends it, durably, and tells the home registry. Every override is a record of its own, also
+    /// of the same lane.
     pub fn record<D: Disk + Clone, C: Clock>(
         &self,
         workspace: &Workspace,
@@ -58,9 +59,16 @@ impl Override<'_> {
     ) -> Result<(), StoreError> {
         let log = Log::new(disk.clone(), workspace.dot_dos().join("decisions/resolved.jsonl"));
         workspace.prepare_write(disk, log.path())?;
+        workspace.telling(disk, clock, WAIT, |project_id| {
+            append_durably(disk, clock, &log, || Ok(self.row(workspace, project_id).line()))
+        })
+    }
+
+    fn row(&self, workspace: &Workspace, project_id: &str) -> Record {
         let row = json!({
             "schema": 1,
-            "label": workspace.root.file_name(),
+            "project_id": project_id,
+            "label": workspace.state.file_name().unwrap_or_default(),
             "kind": "ARBITER_REFUSE",
             "resolver_kind": "HUMAN",
             "lane": self.lane,
@@ -70,7 +78,9 @@ impl Override<'_> {
             "resolution": {"action": "force_acquire", "lane": self.lane, "forced": true},
             "ts_ms": self.now.millis(),
         });
-        let Value::Object(row) = row else { return Ok(()) };
-        append_durably(disk, clock, &log, || Ok(Record::from_object(row).line()))
+        match row {
+            Value::Object(row) => Record::from_object(row),
+            _ => Record::from_object(Default::default()),
+        }
     }
 }

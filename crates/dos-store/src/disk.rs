@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::time::{Duration, UNIX_EPOCH};
 
 use camino::Utf8Path;
@@ -14,6 +14,10 @@ use crate::error::StoreError;
 
 /// How many folders above a new one may be new as well.
 const CREATED_LEVELS_MAX: usize = 4;
+
+/// What is written names paths and holders: it is for this user alone.
+const PRIVATE: u32 = 0o600;
+const PRIVATE_FOLDER: u32 = 0o700;
 
 /// How much is copied at once.
 const COPY_BYTES: usize = 256 * 1024;
@@ -118,15 +122,15 @@ impl Disk for RealDisk {
     }
 
     fn open_append(&self, path: &Utf8Path) -> io::Result<(File, bool)> {
-        let existing = OpenOptions::new().read(true).append(true).open(path);
+        let existing = no_link(OpenOptions::new().read(true).append(true)).open(path);
         match existing {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other.map(|file| (file, false)),
         }
         let mut options = OpenOptions::new();
-        match options.read(true).append(true).create_new(true).mode(0o644).open(path) {
+        match options.read(true).append(true).create_new(true).mode(PRIVATE).open(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let file = OpenOptions::new().read(true).append(true).open(path)?;
+                let file = no_link(OpenOptions::new().read(true).append(true)).open(path)?;
                 Ok((file, true))
             }
             other => other.map(|file| (file, true)),
@@ -136,7 +140,7 @@ impl Disk for RealDisk {
     fn create_new(&self, path: &Utf8Path, content: &[u8]) -> io::Result<File> {
         within_size_limit(content.len() as u64)?;
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create_new(true).mode(0o644).open(path)?;
+        let mut file = options.read(true).write(true).create_new(true).mode(PRIVATE).open(path)?;
         file.write_all(content)?;
         Ok(file)
     }
@@ -171,7 +175,7 @@ impl Disk for RealDisk {
     }
 
     fn create_dir(&self, path: &Utf8Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        fs::DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(path)
     }
 
     fn sync_dir(&self, path: &Utf8Path) -> io::Result<()> {
@@ -196,7 +200,8 @@ impl Disk for RealDisk {
 
     fn try_lock(&self, path: &Utf8Path) -> io::Result<Option<KernelLock>> {
         let mut options = OpenOptions::new();
-        let file = options.read(true).append(true).create(true).mode(0o644).open(path)?;
+        let options = options.read(true).append(true).create(true).mode(PRIVATE);
+        let file = no_link(options).open(path)?;
         let ours = FileId::of(&file.metadata()?);
         let mut lock = RwLock::new(file);
         match lock.try_write() {
@@ -218,6 +223,11 @@ impl Disk for RealDisk {
     fn network_file_system(&self, dir: &Utf8Path) -> io::Result<Option<&'static str>> {
         network_name(dir)
     }
+}
+
+/// Does not write through a link, which anybody could have put in a file's place.
+fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
 }
 
 /// A write beyond this process's limit on file sizes would end the process (SIGXFSZ), lock in hand.

@@ -130,6 +130,25 @@ pub enum StoreError {
         /// Which.
         kind: &'static str,
     },
+    /// The state of a workspace would be kept outside of it, by a link in the workspace.
+    #[error("{path} leads out of the workspace, to {target}")]
+    Outside {
+        /// What leads there.
+        path: Utf8PathBuf,
+        /// Where to.
+        target: Utf8PathBuf,
+    },
+    /// The state of a workspace belongs to another user.
+    #[error("{path} belongs to another user (number {owner})")]
+    ForeignOwner {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// The user.
+        owner: u32,
+    },
+    /// Nothing says where the home registry is.
+    #[error("there is no home registry: none of DISPATCH_HOME, XDG_DATA_HOME and HOME is set")]
+    NoHome,
     /// The clock cannot be written down.
     #[error(transparent)]
     Clock(#[from] OutOfRange),
@@ -205,6 +224,10 @@ impl StoreError {
                 "keep the workspace on a local disk, or point DISPATCH_LANE_JOURNAL_PATH at one"
                     .to_string()
             }
+            Self::Outside { path, .. } | Self::ForeignOwner { path, .. } => {
+                format!("remove {path}, or trust it once: dos doctor --trust")
+            }
+            Self::NoHome => "set DISPATCH_HOME to a folder of this user".to_string(),
             Self::Clock(_) | Self::NoEntropy => "mend the machine and run this again".to_string(),
         }
     }

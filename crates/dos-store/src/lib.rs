@@ -13,6 +13,7 @@ pub mod clock;
 pub mod decisions;
 pub mod disk;
 pub mod error;
+pub mod home;
 pub mod inspect;
 pub mod journal;
 pub mod ledger;
@@ -20,11 +21,14 @@ pub mod lock;
 pub mod lock_body;
 pub mod log;
 pub mod poison;
+pub mod registry;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod snapshot;
 pub mod taken;
+pub mod trust;
 pub mod workspace;
+pub mod worktree;
 
 pub use error::StoreError;
 pub use ledger::Ledger;

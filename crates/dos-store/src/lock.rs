@@ -154,6 +154,11 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         Self { disk, clock, visible, guards, host }
     }
 
+    /// The same protocol for a lock file that guards more than one log.
+    pub fn of_file(disk: &'a D, clock: &'a C, visible: &'a Utf8Path, host: &'a str) -> Self {
+        Self { disk, clock, visible, guards: Vec::from([guard_path(visible)]), host }
+    }
+
     /// Takes the mutex, waiting at most `wait`. Its folder must be there.
     pub fn acquire(self, wait: Duration) -> Result<Held<'a, D, C>, StoreError> {
         for guard in &self.guards {

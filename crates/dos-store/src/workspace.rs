@@ -1,12 +1,15 @@
 //! A workspace: its folder, its `dos.toml`, the places of its files, its host name.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use dos_core::config::Config;
+use dos_core::config::{Config, Scope};
 
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskFile, read_small, sync_folder_names};
 use crate::error::StoreError;
+use crate::home::Home;
 use crate::ledger::Ledger;
+use crate::trust::{self, Distrust};
+use crate::worktree::{self, Linked};
 
 /// A `dos.toml` is written by people.
 const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -24,8 +27,17 @@ pub trait Environment {
 
 /// A workspace that was found.
 pub struct Workspace {
-    /// The folder, absolute and without symbolic links.
+    /// The folder, absolute and without symbolic links. What leases name is relative to it.
     pub root: Utf8PathBuf,
+    /// The folder that `.dos` is in: the root, or with `scope = "repository"` its like in the main
+    /// work tree.
+    pub state: Utf8PathBuf,
+    /// The linked work tree that shares the state of another one, if this is one.
+    pub linked: Option<Linked>,
+    /// The registry that is told of this workspace.
+    pub home: Option<Home>,
+    /// Why the state is not used, if it is not.
+    pub distrust: Option<Distrust>,
     /// What `dos.toml` declares.
     pub config: Config,
     /// Where the journal is.
@@ -59,15 +71,30 @@ impl Workspace {
             return Err(StoreError::WrongKind { path: root, wanted: "folder" });
         }
         let config = read_config(disk, &root.join("dos.toml"))?;
+        let linked = match config.scope {
+            Scope::Repository => worktree::linked(disk, &root),
+            Scope::Worktree => None,
+        };
+        let state = match &linked {
+            Some(linked) => linked.main.join(root.strip_prefix(&linked.top).unwrap_or(&root)),
+            None => root.clone(),
+        };
         let layout = |name: &str, usual: &str| match config.paths.get(name) {
-            Some(path) => root.join(path),
-            None => root.join(usual),
+            Some(path) => state.join(path),
+            None => state.join(usual),
         };
         let journal_variables = ["DISPATCH_LANE_JOURNAL_PATH", "JOB_LANE_JOURNAL_PATH"];
-        let journal = match set(environment, &journal_variables)? {
-            Some(path) => current.join(path),
-            None => layout("lane_journal", ".dos/lane-journal.jsonl"),
+        // Who sets a variable has chosen the place; who clones a repository has not.
+        let (journal, by_repository) = match set(environment, &journal_variables)? {
+            Some(path) => (current.join(path), None),
+            None => {
+                let journal = layout("lane_journal", ".dos/lane-journal.jsonl");
+                (journal.clone(), Some(journal))
+            }
         };
+        // Without a home nothing is registered, and nothing else depends on it.
+        let home = Home::find(environment, None, current).unwrap_or(None);
+        let distrust = trust::examine(disk, &state, by_repository.as_deref(), home.as_ref());
         let journal = resolved(journal);
         let lock = match set(environment, &["DISPATCH_LANE_LEASE_LOCK_PATH"])? {
             Some(path) => current.join(path),
@@ -78,12 +105,17 @@ impl Workspace {
             None => layout("archive_lock", ".dos/leases/.archive.lock"),
         };
         let host = set(environment, &["DISPATCH_HOST_ID"])?.unwrap_or_else(host_name);
-        Ok(Self { root, config, journal, lock, archive_lock, host })
+        Ok(Self { root, state, linked, home, distrust, config, journal, lock, archive_lock, host })
     }
 
     /// The folder of everything that `dos` writes by default.
     pub fn dot_dos(&self) -> Utf8PathBuf {
-        self.root.join(".dos")
+        self.state.join(".dos")
+    }
+
+    /// Refuses a state that cannot be trusted.
+    pub fn trusted(&self) -> Result<(), StoreError> {
+        self.distrust.as_ref().map_or(Ok(()), |distrust| Err(distrust.error()))
     }
 
     /// The ledger over this workspace's journal.
@@ -94,6 +126,7 @@ impl Workspace {
     /// Makes the folders that a write needs. Returns whether `.dos` was created by this call, so
     /// that one of any number of processes can say so.
     pub fn prepare_write<D: Disk>(&self, disk: &D, file: &Utf8Path) -> Result<bool, StoreError> {
+        self.trusted()?;
         let dot_dos = self.dot_dos();
         let folder = file.parent().unwrap_or(&self.root);
         let mut created = false;
@@ -104,6 +137,12 @@ impl Workspace {
                 created = put_ignore_file(disk, &dot_dos)?;
             }
         }
+        if folder.starts_with(&dot_dos)
+            && folder != dot_dos
+            && let Some(distrust) = trust::leads_out(folder, &self.state)
+        {
+            return Err(distrust.error());
+        }
         if disk.stat(folder).ok().flatten().is_none_or(|stat| !stat.is_dir) {
             make_folder(disk, folder)?;
         }
@@ -112,7 +151,10 @@ impl Workspace {
 }
 
 /// The first of these variables that is set and not empty.
-fn set(environment: &impl Environment, names: &[&str]) -> Result<Option<String>, StoreError> {
+pub(crate) fn set(
+    environment: &impl Environment,
+    names: &[&str],
+) -> Result<Option<String>, StoreError> {
     for name in names {
         if let Some(value) = environment.variable(name)?.filter(|value| !value.is_empty()) {
             return Ok(Some(value));

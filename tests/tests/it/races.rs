@@ -135,6 +135,8 @@ fn the_first_write_of_a_workspace_is_made_once() {
         ".dos/.lane-lease.lock.guard",
         ".dos/lane-journal.jsonl",
         ".dos/lane-journal.jsonl.snapshot",
+        ".dos/project.json",
+        ".dos/project.json.guard",
         "dos.toml",
     ];
     assert_eq!(env.tree(), expected);

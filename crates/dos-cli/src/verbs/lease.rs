@@ -136,6 +136,8 @@ impl Acquire {
         let deadline = clock.elapsed() + wait;
         loop {
             let taken = lock.take(&self.owner, Duration::from_secs(self.ttl_seconds))?;
+            // What the home registry is not told now it is told by a later write.
+            let _ = workspace.tell(&RealDisk, clock);
             let owner = &self.owner;
             let (outcome, text) = match taken {
                 Taken::Acquired => ("acquired", format!("acquired {owner}")),

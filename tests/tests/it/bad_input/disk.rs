@@ -1,7 +1,7 @@
 //! Files that are something else, not to be written, too long, or damaged; a disk that is full.
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -86,13 +86,16 @@ fn a_folder_where_the_archive_lock_should_be_is_named() {
     assert_eq!(env.leftovers(), [""; 0]);
 }
 
+/// Somebody whom file permissions bind.
+const NOBODY: u32 = 65_534;
+
 /// Runs the binary as somebody whom file permissions bind.
 fn as_a_user(env: &TestEnv, arguments: &str) -> Output {
     let mut command = Command::new(env.outer().join("dos"));
     command.args(arguments.split_whitespace());
     env.furnish(&mut command);
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
-        command.uid(65_534).gid(65_534);
+        command.uid(NOBODY).gid(NOBODY);
     }
     Running::start(command).finish()
 }
@@ -108,6 +111,10 @@ fn a_state_folder_without_permission_is_named() {
     fs::copy(env.binary(), env.outer().join("dos")).unwrap();
     for (path, mode) in [(env.outer().to_path_buf(), 0o755), (env.root(), 0o755)] {
         permit(&path, mode);
+    }
+    // What somebody else owns is refused as such: this is about rights.
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        chown(env.path(".dos"), Some(NOBODY), None).unwrap();
     }
     permit(&env.journal_path(), 0o444);
     permit(&env.path(".dos"), 0o555);
@@ -188,11 +195,11 @@ fn a_sparse_gibibyte_costs_no_memory() {
     assert_eq!(field(&live, "holder"), ["a"]);
 }
 
-/// On a disk of four pages, of which some are taken: asks for a lane, and once more after some
+/// On a disk of five pages, of which some are taken: asks for a lane, and once more after some
 /// room was made. Leaves what it finds in `state`, `before` and `after`.
 const FULL_DISK: &str = r#"
 root=$1 state=$2 binary=$3 journal=$4 taken=$5
-mount -t tmpfs -o size=16k tmpfs "$root" || exit 77
+mount -t tmpfs -o size=20k tmpfs "$root" || exit 77
 if [ "$journal" -gt 0 ]; then
     mkdir "$root/.dos" && "$binary" lease-lane spawn --lane main --owner a --workspace "$root" \
         --reason "$(head -c "$journal" /dev/zero | tr '\0' x)" > /dev/null || exit 78
@@ -260,7 +267,7 @@ fn a_full_disk_grants_nothing_and_leaves_nothing() {
     let (mut full, mut problems) = (0, Vec::new());
     // A record that begins near the end of a page fits in part.
     for journal in [0, 3600, 3700, 3800] {
-        for taken in [0, 4096, 8192, 12_288, 16_384] {
+        for taken in [0, 4096, 8192, 12_288, 16_384, 20_480] {
             let Some((was_full, found)) = problems_of_a_full_disk(journal, taken) else { return };
             full += usize::from(was_full);
             problems.extend(found);

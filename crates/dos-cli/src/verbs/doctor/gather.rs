@@ -133,6 +133,11 @@ impl Report {
             ignored: None,
             workspace,
         };
+        if let Err(error) = opened.workspace.trusted() {
+            let folder = opened.workspace.dot_dos();
+            self.unreadable("STATE_UNTRUSTED", &error, &folder);
+            return Ok(opened);
+        }
         self.disk(&mut opened);
         self.journal(context, &mut opened)?;
         self.locks(context, &mut opened);

@@ -7,6 +7,8 @@ mod text;
 
 use camino::Utf8PathBuf;
 use dos_core::lane::Lanes;
+use dos_store::disk::RealDisk;
+use dos_store::registry::Registry;
 use dos_store::{StoreError, Workspace};
 use serde_json::{Value, json};
 
@@ -18,12 +20,13 @@ pub use text::{aligned, counted, plain, shell};
 
 /// Report the workspace, its lanes and what is wrong
 ///
-/// Reads and locks nothing that a writer could notice, and changes nothing.
+/// Reads and locks nothing that a writer could notice, and changes nothing unless it is told to.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   dos doctor
   dos doctor --check           in a script: is the workspace in order?
+  dos doctor --trust           once, for a .dos that is a link to another disk
   dos doctor --json            for programs: lanes, leases, lock, findings
 
 Exit codes: 0 the report is there; with --check 0 healthy, 1 findings (errors or warnings);
@@ -35,10 +38,16 @@ pub struct Args {
     /// Exit with 1 when there is an error or a warning
     #[arg(long)]
     check: bool,
+    /// Use this workspace's `.dos` although it leads elsewhere or is another user's; from now on
+    #[arg(long)]
+    trust: bool,
 }
 
 /// Reports.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    if args.trust {
+        trust(context)?;
+    }
     let report = gather::Report::gather(context)?;
     if args.json {
         output::answer(&report.json(), false);
@@ -48,6 +57,20 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     }
     let healthy = !report.findings.iter().any(findings::Finding::gates);
     Ok(if args.check && !healthy { Exit::No } else { Exit::Yes })
+}
+
+/// Writes down that the state of the workspace is trusted, if it needs that.
+fn trust(context: &Context) -> anyhow::Result<()> {
+    let workspace = context.quiet_workspace()?;
+    let Some(distrust) = &workspace.distrust else {
+        output::note("nothing to trust: the state is in its place, and this user's");
+        return Ok(());
+    };
+    let home = workspace.home.as_ref().ok_or(StoreError::NoHome)?;
+    let registry = Registry::new(&RealDisk, &context.clock, home, &workspace.host);
+    registry.trust(&workspace.state, distrust)?;
+    output::note(&format!("trusted from now on: {}", distrust.error()));
+    Ok(())
 }
 
 /// The root of the workspace, and the workspace unless its `dos.toml` cannot be read at all.
