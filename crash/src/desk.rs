@@ -17,6 +17,7 @@ use dos_store::decisions::Override;
 use dos_store::home::Home;
 use dos_store::journal::History;
 use dos_store::poison::marker_path;
+use dos_store::registry::{Registry, Told};
 use dos_store::{Ledger, StoreError, Workspace};
 
 use crate::model::Model;
@@ -40,6 +41,16 @@ pub fn archive() -> &'static Utf8Path {
 /// Where the log of overrides is.
 pub fn overrides() -> &'static Utf8Path {
     Utf8Path::new("/w/.dos/decisions/resolved.jsonl")
+}
+
+/// Where the home registry is.
+pub fn home() -> Home {
+    Home::at("/h")
+}
+
+/// Where the project's card is.
+pub fn card() -> &'static Utf8Path {
+    Utf8Path::new("/w/.dos/project.json")
 }
 
 /// A failure of one action. Nothing was acknowledged.
@@ -81,9 +92,12 @@ pub struct Desk {
     /// Which start of the machine this is: processes of an earlier one are gone.
     boot: String,
     wait: Duration,
+    /// Must what is told of the registry succeed?
+    strict: bool,
 }
 
 impl Desk {
+    #[expect(clippy::too_many_arguments, reason = "one caller, which has them all at hand")]
     /// A process of this machine. It waits at most `wait` for the mutex.
     pub fn new(
         disk: PlantedDisk,
@@ -93,6 +107,7 @@ impl Desk {
         boot: usize,
         wait: Duration,
         keeping: JournalPolicy,
+        strict: bool,
     ) -> Self {
         let clock = SimClock::new(schedule.clone(), process);
         let dot_dos = Utf8PathBuf::from(ROOT).join(".dos");
@@ -100,7 +115,7 @@ impl Desk {
             root: ROOT.into(),
             state: ROOT.into(),
             linked: None,
-            home: Some(Home::at("/h")),
+            home: Some(home()),
             distrust: None,
             config: Config::undeclared(),
             journal: journal().to_owned(),
@@ -111,7 +126,19 @@ impl Desk {
         let ledger = workspace.ledger(disk.clone(), clock.clone()).kept_by(keeping);
         let policy = crate::script::policy();
         let boot = format!("boot{boot}");
-        Self { disk, clock, schedule, model, workspace, ledger, policy, process, boot, wait }
+        Self {
+            disk,
+            clock,
+            schedule,
+            model,
+            workspace,
+            ledger,
+            policy,
+            process,
+            boot,
+            wait,
+            strict,
+        }
     }
 
     /// Does one action. What it finds wrong it tells the model.
@@ -131,6 +158,13 @@ impl Desk {
                 Ok(())
             }
             Action::Override => self.record_override(),
+            Action::Reindex { prune } => {
+                let home = home();
+                let registry = Registry::new(&self.disk, &self.clock, &home, HOST);
+                registry.reindex(*prune, &[])?;
+                Ok(())
+            }
+            Action::Projects => self.list_projects(),
             Action::Read => self.read(),
             _ => {
                 let holder = format!("h{}", self.process);
@@ -163,6 +197,21 @@ impl Desk {
         {
             self.model().acknowledge(number);
         }
+        match self.workspace.tell(&self.disk, &self.clock) {
+            // Nothing of the command depends on it; where nothing goes wrong it succeeds.
+            Told::Later(error) if self.strict => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads the registry: a call that changes nothing.
+    fn list_projects(&self) -> Result<(), Failure> {
+        let home = home();
+        let registry = Registry::new(&self.disk, &self.clock, &home, HOST);
+        self.schedule.set_reading(self.process, true);
+        let read = registry.projects().and_then(|_| registry.decisions());
+        self.schedule.set_reading(self.process, false);
+        read?;
         Ok(())
     }
 

@@ -62,6 +62,7 @@ const A: Action = Action::Acquire { lane: "a", named: false };
 const B: Action = Action::Acquire { lane: "b", named: false };
 const C: Action = Action::Acquire { lane: "c", named: false };
 const COMPACT: Action = Action::Compact { discard: false };
+const REINDEX: Action = Action::Reindex { prune: false };
 const DISCARD: Action = Action::Compact { discard: true };
 
 /// Lane `a`, held by the first process.
@@ -94,6 +95,8 @@ pub fn alone() -> Vec<Scene> {
         scene("compact-and-acquire", HELD, &[COMPACT, C]),
         scene("snapshot", &long, &[C, Action::Release("a")]),
         scene("overrides", "", &[Action::Override, Action::Override]),
+        scene("reindex", "", &[A, Action::Override, REINDEX]),
+        scene("prune", "", &[Action::Override, Action::Reindex { prune: true }]),
         Scene { chain: true, ..scene("chain", HELD, &[C, Action::Release("a")]) },
     ]
 }
@@ -114,6 +117,8 @@ pub fn pairs() -> Vec<Scene> {
         scene("compact-beside-compact", HELD, COMPACT, DISCARD),
         scene("compact-beside-read", HELD, COMPACT, Action::Read),
         scene("override-beside-override", "", Action::Override, Action::Override),
+        scene("reindex-beside-override", "", REINDEX, Action::Override),
+        scene("reindex-beside-acquire", "", REINDEX, A),
     ]
 }
 

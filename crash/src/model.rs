@@ -8,6 +8,7 @@ use dos_core::journal::LiveSet;
 use dos_core::journal::entry::{Record, op};
 use dos_core::journal::live_set::replay;
 use dos_core::lane::Lease;
+use dos_core::registry::project_id;
 use dos_store::chain;
 use serde_json::{Map, Value};
 
@@ -26,9 +27,19 @@ pub struct Model {
     lines: HashMap<String, usize>,
     /// Every lane that may be in the log of overrides; true when it was acknowledged.
     overrides: HashMap<String, bool>,
+    /// When the project's card was created, once there is one.
+    created: Option<Value>,
     /// Was any history dropped on purpose?
     discarded: bool,
     findings: Vec<String>,
+}
+
+/// What is on the disk of the home registry, and of the project's card.
+pub struct Central<'a> {
+    pub card: Option<&'a [u8]>,
+    pub index: &'a [u8],
+    pub roots: &'a [u8],
+    pub decisions: &'a [u8],
 }
 
 /// One decision, whose records were to be appended.
@@ -47,6 +58,7 @@ impl Model {
             decisions: Vec::new(),
             lines: HashMap::new(),
             overrides: HashMap::new(),
+            created: None,
             discarded: false,
             findings: Vec::new(),
         };
@@ -209,6 +221,47 @@ impl Model {
         }
         let invented = seen.iter().find(|lane| !self.overrides.contains_key(*lane));
         invented.map(|lane| format!("an override of {lane} that nobody recorded"))
+    }
+
+    /// Judges the home registry: what a card with its mark stands for is there, and nothing is there
+    /// that does not come from the card and the overrides.
+    pub fn judge_registry(&mut self, central: &Central<'_>) -> Option<String> {
+        let listed = |log| lines_of(log).filter_map(|line| object_of(&line));
+        let id = project_id("/w");
+        let is_ours = |row: &Map<String, Value>| row.get("project_id") == Some(&id.as_str().into());
+        for row in listed(central.index).chain(listed(central.decisions)) {
+            if !is_ours(&row) {
+                return Some(format!("a row of the registry that nobody wrote: {row:?}"));
+            }
+        }
+        let told = |row: Map<String, Value>| Some(row.get("lane")?.as_str()?.to_string());
+        let told: HashSet<String> = listed(central.decisions).filter_map(told).collect();
+        if let Some(lane) = told.iter().find(|lane| !self.overrides.contains_key(*lane)) {
+            return Some(format!("the registry has an override of {lane} that nobody recorded"));
+        }
+        let card = match central.card.map(|card| object_of(&String::from_utf8_lossy(card))) {
+            None if self.created.is_some() => return Some("the card is gone".to_string()),
+            None => return None,
+            Some(None) => return Some("a torn card".to_string()),
+            Some(Some(card)) => card,
+        };
+        let created = card.get("created_at").cloned();
+        if !is_ours(&card) || self.created.is_some() && self.created != created {
+            return Some(format!("the card became another project's: {card:?}"));
+        }
+        self.created = created;
+        if card.get("home").is_none() {
+            return None;
+        }
+        let root = |row: Map<String, Value>| row.get("root") == Some(&"/w".into());
+        if !listed(central.index).any(root) {
+            return Some("the registry lost a project that has its mark".to_string());
+        }
+        if !lines_of(central.roots).any(|line| line == "/w") {
+            return Some("the registry lost the root of a project that has its mark".to_string());
+        }
+        let lost = self.overrides.iter().find(|(lane, done)| **done && !told.contains(*lane));
+        lost.map(|(lane, _)| format!("the registry lost the override of {lane}"))
     }
 
     /// The machine came up again with this journal on its disk: from now on it is certain. All but a

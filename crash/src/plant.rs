@@ -32,6 +32,12 @@ pub enum Plant {
     ReadCreates,
     /// What is written is written twice.
     WriteTwice,
+    /// Nothing in the home registry is ever made durable, and cards say that it was.
+    RegistryUnsynced,
+    /// A card that takes another's place is not made durable before.
+    CardUnsynced,
+    /// A folder that cannot be looked at counts as gone.
+    UnseenIsGone,
 }
 
 /// A bug, its name, and what the simulation says when it has found it: one of these words.
@@ -57,6 +63,9 @@ impl Plant {
         (Self::CompactLosesLeases, "compact-loses-leases", LOST),
         (Self::ReadCreates, "read-creates", &["a call that only reads did"]),
         (Self::WriteTwice, "write-twice", &["sequence number"]),
+        (Self::RegistryUnsynced, "registry-unsynced", &["the registry lost"]),
+        (Self::CardUnsynced, "card-unsynced", &["a torn card"]),
+        (Self::UnseenIsGone, "unseen-is-gone", &["the registry lost", "another project's"]),
     ];
 
     /// The bug of that name.
@@ -89,6 +98,26 @@ pub struct PlantedFile {
     plant: Option<Plant>,
     /// Was it created to take another file's place?
     replacing: bool,
+    kind: Kind,
+}
+
+/// What a file is to the home registry.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// One of its files.
+    Central,
+    /// The draft of a card.
+    Card,
+    /// Nothing.
+    Other,
+}
+
+fn kind(path: &Utf8Path) -> Kind {
+    match path.as_str() {
+        central if central.starts_with("/h/") => Kind::Central,
+        card if card.ends_with("project.json.t") => Kind::Card,
+        _ => Kind::Other,
+    }
 }
 
 impl PlantedDisk {
@@ -106,8 +135,8 @@ impl PlantedDisk {
         self.plant == Some(plant)
     }
 
-    fn file(&self, file: SimFile, replacing: bool) -> PlantedFile {
-        PlantedFile { file, plant: self.plant, replacing }
+    fn file(&self, file: SimFile, path: &Utf8Path, replacing: bool) -> PlantedFile {
+        PlantedFile { file, plant: self.plant, replacing, kind: kind(path) }
     }
 }
 
@@ -122,20 +151,26 @@ impl Disk for PlantedDisk {
     fn open_read(&self, path: &Utf8Path) -> io::Result<PlantedFile> {
         let file = match self.is(Plant::ReadCreates) {
             true => self.disk.open_append(path)?.0,
-            false => self.disk.open_read(path)?,
+            false => self.disk.open_read(path).map_err(|error| {
+                let is_card = path.as_str().ends_with("project.json");
+                match self.is(Plant::UnseenIsGone) && is_card {
+                    true => io::ErrorKind::NotFound.into(),
+                    false => error,
+                }
+            })?,
         };
-        Ok(self.file(file, false))
+        Ok(self.file(file, path, false))
     }
 
     fn open_append(&self, path: &Utf8Path) -> io::Result<(PlantedFile, bool)> {
         let (file, created) = self.disk.open_append(path)?;
-        Ok((self.file(file, false), created))
+        Ok((self.file(file, path, false), created))
     }
 
     fn create_new(&self, path: &Utf8Path, content: &[u8]) -> io::Result<PlantedFile> {
         let emptied = self.is(Plant::CompactLosesLeases) && replaces(path);
         let content = if emptied { b"" } else { content };
-        Ok(self.file(self.disk.create_new(path, content)?, replaces(path)))
+        Ok(self.file(self.disk.create_new(path, content)?, path, replaces(path)))
     }
 
     fn rename(&self, from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
@@ -222,6 +257,8 @@ impl DiskFile for PlantedFile {
         match self.plant {
             Some(Plant::NoFsync) => Ok(()),
             Some(Plant::ReplaceWithoutSync) if self.replacing => Ok(()),
+            Some(Plant::RegistryUnsynced) if self.kind == Kind::Central => Ok(()),
+            Some(Plant::CardUnsynced) if self.kind == Kind::Card => Ok(()),
             Some(Plant::IgnoreFsyncError) => {
                 let _ = self.file.sync();
                 Ok(())

@@ -10,8 +10,8 @@ use dos_store::StoreError;
 use dos_store::sim::{Image, SimDisk};
 
 use crate::choice::Choices;
-use crate::desk::{Desk, Failure, archive, journal, overrides};
-use crate::model::Model;
+use crate::desk::{Desk, Failure, archive, card, home, journal, overrides};
+use crate::model::{Central, Model};
 use crate::plant::{Plant, PlantedDisk};
 use crate::schedule::{Hazards, Outcome, Schedule};
 use crate::script::Script;
@@ -58,8 +58,16 @@ pub fn run(start: Start<'_>, choices: Choices, model: &Arc<Mutex<Model>>) -> Sto
     let process = |process: u32, script: &Script| {
         let disk = PlantedDisk::new(disk.of_process(process), start.plant);
         let (boot, wait, keeping) = (start.boot, start.wait, start.keeping);
-        let desk =
-            Desk::new(disk.clone(), schedule.clone(), model.clone(), process, boot, wait, keeping);
+        let desk = Desk::new(
+            disk.clone(),
+            schedule.clone(),
+            model.clone(),
+            process,
+            boot,
+            wait,
+            keeping,
+            start.strict,
+        );
         for action in script {
             if can_lose_cache && schedule.chance(30) {
                 disk.inner().drop_cache();
@@ -124,7 +132,15 @@ pub fn restart(image: &Image, model: &mut Model) {
     let archived: Vec<&[u8]> = archived.map(|(_, content)| *content).collect();
     let wrong = wrong.or_else(|| model.judge_journal(content, &archived));
     let overrides = image.content(overrides()).unwrap_or_default();
-    if let Some(wrong) = wrong.or_else(|| model.judge_overrides(overrides)) {
+    let wrong = wrong.or_else(|| model.judge_overrides(overrides));
+    let home = home();
+    let central = Central {
+        card: image.content(card()),
+        index: image.content(&home.index()).unwrap_or_default(),
+        roots: image.content(&home.roots()).unwrap_or_default(),
+        decisions: image.content(&home.decisions()).unwrap_or_default(),
+    };
+    if let Some(wrong) = wrong.or_else(|| model.judge_registry(&central)) {
         model.find(format!("after a restart: {wrong}"));
     }
     model.know(content);

@@ -41,6 +41,13 @@ pub enum Action {
     Repair,
     /// Record an override, in a log of its own.
     Override,
+    /// Make the home registry anew.
+    Reindex {
+        /// Drop who is gone.
+        prune: bool,
+    },
+    /// Read the home registry.
+    Projects,
     /// Look who is live.
     Read,
 }
@@ -100,7 +107,12 @@ impl Action {
             Self::Spawn(lane) => {
                 Command::Spawn(Spawn { lane: text(lane), holder, ..Spawn::default() })
             }
-            Self::Compact { .. } | Self::Repair | Self::Override | Self::Read => return None,
+            Self::Compact { .. }
+            | Self::Repair
+            | Self::Override
+            | Self::Reindex { .. }
+            | Self::Projects
+            | Self::Read => return None,
         })
     }
 }
@@ -110,7 +122,7 @@ pub fn random(rng: &mut Rng, actions: usize) -> Script {
     let mut script = Script::new();
     while script.len() < actions {
         let lane = rng.pick(LANES).0;
-        script.push(match rng.choose(100) {
+        script.push(match rng.choose(108) {
             0..30 => Action::Acquire { lane, named: rng.chance(40) },
             30..36 => Action::Acquire { lane: "", named: rng.chance(40) },
             36..39 => Action::Acquire { lane: "all", named: false },
@@ -123,6 +135,8 @@ pub fn random(rng: &mut Rng, actions: usize) -> Script {
             90..93 => Action::Scavenge(lane),
             93..95 => Action::Halt(lane),
             95..97 => Action::Spawn(lane),
+            100..106 => Action::Reindex { prune: rng.chance(50) },
+            106..108 => Action::Projects,
             _ => Action::Override,
         });
     }

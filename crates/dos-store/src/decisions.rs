@@ -34,11 +34,8 @@ pub(crate) fn append_durably<D: Disk + Clone, C: Clock>(
     lines: impl FnOnce() -> Result<String, StoreError>,
 ) -> Result<(), StoreError> {
     let lock = kernel_lock(disk, clock, &guard_path(log.path()), WAIT)?;
-    if matches!(poison::refuse(disk, log.path()), Err(StoreError::Poisoned { .. })) {
-        // It needs nobody to look at it first.
-        log.renew(|| Ok(()))?;
-        poison::unmark(disk, log.path())?;
-    }
+    // It needs nobody to look at it first.
+    poison::heal(disk, log)?;
     let lines = lines()?;
     if lines.is_empty() {
         return Ok(());
@@ -60,7 +57,7 @@ impl Override<'_> {
         let log = Log::new(disk.clone(), workspace.dot_dos().join("decisions/resolved.jsonl"));
         workspace.prepare_write(disk, log.path())?;
         workspace.telling(disk, clock, WAIT, |project_id| {
-            append_durably(disk, clock, &log, || Ok(self.row(workspace, project_id).line()))
+            poison::append(disk, &log, &self.row(workspace, project_id).line())
         })
     }
 

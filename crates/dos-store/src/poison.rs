@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::disk::{Disk, DiskFile, folder_of, remove_if_there};
 use crate::error::StoreError;
-use crate::log::Unsynced;
+use crate::log::{Log, Unsynced};
 
 /// Where the marker of a log is.
 pub fn marker_path(log: &Utf8Path) -> Utf8PathBuf {
@@ -74,6 +74,29 @@ pub(crate) fn sync<D: Disk>(
             Err(StoreError::NotDurable { path: log.to_owned(), source, marked })
         }
     }
+}
+
+/// Copies a log that is marked to a new file that is synced in its turn: for a log by which nothing
+/// is decided, so that it needs nobody to look at it first. The caller holds the log's lock.
+pub(crate) fn heal<D: Disk + Clone>(disk: &D, log: &Log<D>) -> Result<(), StoreError> {
+    match refuse(disk, log.path()) {
+        Err(StoreError::Poisoned { .. }) => {
+            log.renew(|| Ok(()))?;
+            unmark(disk, log.path())
+        }
+        other => other,
+    }
+}
+
+/// Appends lines to such a log, durably. The caller holds the log's lock.
+pub(crate) fn append<D: Disk + Clone>(
+    disk: &D,
+    log: &Log<D>,
+    lines: &str,
+) -> Result<(), StoreError> {
+    heal(disk, log)?;
+    let appended = marked_if_lost(disk, log.path(), log.append(lines));
+    sync(disk, log.path(), appended?)
 }
 
 /// Takes the marker away, durably.

@@ -43,6 +43,8 @@ pub struct Site {
     pub family: Option<String>,
     /// What it has piled up.
     pub counts: Counts,
+    /// Could it not be looked at? Then nothing is known of it, and it stays as it is.
+    pub unreadable: bool,
 }
 
 /// The index, made anew.
@@ -71,6 +73,8 @@ pub struct Summary {
     pub moved: u64,
     /// Temporary folders that were dropped.
     pub throwaway: u64,
+    /// Roots that could not be looked at, and stay as they are.
+    pub unreadable: Vec<String>,
     /// Ids that two folders have, with both.
     pub id_collisions: Vec<(String, [String; 2])>,
 }
@@ -141,6 +145,12 @@ pub fn rebuild(sites: Vec<Site>, prune: bool, now: Timestamp) -> Rebuilt {
         if prune && site.throwaway {
             rebuilt.summary.throwaway += 1;
             rebuilt.dropped.insert(id);
+            continue;
+        }
+        if site.unreadable {
+            rebuilt.summary.unreadable.push(site.root.clone());
+            rebuilt.roots.push(site.root.clone());
+            rebuilt.rows.extend(site.row.clone());
             continue;
         }
         if status == Status::Stale && present.contains(&id) {

@@ -51,13 +51,14 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         let visible = self.home.lock();
         let held = self.lock(&visible, WAIT)?;
         let forgotten = (|| {
+            self.heal()?;
             let rows = self.rows(&self.home.index())?.rows;
             let is_meant = |root: &str| root == name || same_folder(root);
             let (gone, kept): (Vec<Object>, Vec<Object>) = rows.into_iter().partition(|row| {
                 let [root, id] = project_names(row);
                 id == name || is_meant(root)
             });
-            let roots = self.roots()?;
+            let roots = self.roots()?.listed;
             let (gone_roots, kept_roots): (Vec<String>, Vec<String>) =
                 roots.into_iter().partition(|root| {
                     is_meant(root) || gone.iter().any(|row| project_names(row)[0] == root)

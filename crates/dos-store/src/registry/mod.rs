@@ -8,6 +8,8 @@ mod known;
 mod project;
 mod reindex;
 
+use std::collections::BTreeSet;
+use std::io;
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -22,6 +24,7 @@ use crate::error::StoreError;
 use crate::home::Home;
 use crate::lock::{Held, LaneMutex};
 use crate::log::Log;
+use crate::poison;
 
 pub use known::{Forgotten, project_names};
 pub use project::Told;
@@ -45,6 +48,14 @@ pub struct Rows {
     pub rows: Vec<Object>,
     /// How many lines are none.
     pub corrupt: u64,
+}
+
+/// The list of roots.
+#[derive(Default)]
+struct Roots {
+    listed: Vec<String>,
+    /// Does it end in the middle of a line?
+    is_torn: bool,
 }
 
 impl<'a, D: Disk + Clone, C: Clock> Registry<'a, D, C> {
@@ -77,17 +88,20 @@ impl<'a, D: Disk + Clone, C: Clock> Registry<'a, D, C> {
         Ok(read)
     }
 
-    /// The roots that are written down, each once, in order. What is no UTF-8 is no root.
-    fn roots(&self) -> Result<Vec<String>, StoreError> {
+    /// The roots that are written down, each once, in order. What is no UTF-8 is no root, and a last
+    /// line without its newline is the rest of a write that never finished.
+    fn roots(&self) -> Result<Roots, StoreError> {
         let path = self.home.roots();
         let bytes = read_small(self.disk, &path, ROOTS_BYTES_MAX);
         let bytes = bytes.map_err(StoreError::io("read", &path))?.unwrap_or_default();
-        let mut roots: Vec<String> = Vec::new();
-        let mut seen = std::collections::BTreeSet::new();
-        for line in bytes.split(|byte| *byte == b'\n') {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (lines, rest) = bytes.split_at(end);
+        let mut roots = Roots { is_torn: !rest.is_empty(), ..Roots::default() };
+        let mut seen = BTreeSet::new();
+        for line in lines.split(|byte| *byte == b'\n') {
             let line = str::from_utf8(line).unwrap_or_default().trim();
             if line.starts_with('/') && !line.contains('\0') && seen.insert(line.to_string()) {
-                roots.push(line.to_string());
+                roots.listed.push(line.to_string());
             }
         }
         Ok(roots)
@@ -106,8 +120,16 @@ impl<'a, D: Disk + Clone, C: Clock> Registry<'a, D, C> {
     /// Appends rows to a log, durably. The home lock is held.
     fn append(&self, held: &Held<'_, D, C>, log: &Utf8Path, lines: &str) -> Result<(), StoreError> {
         self.may_write(held)?;
-        let unsynced = Log::new(self.disk.clone(), log).append(lines)?;
-        unsynced.sync().map_err(StoreError::io("make durable", log))
+        poison::append(self.disk, &Log::new(self.disk.clone(), log), lines)
+    }
+
+    /// What is read from here on is on the disk, and not in the memory of a disk that failed. The
+    /// home lock is held.
+    fn heal(&self) -> Result<(), StoreError> {
+        for path in [self.home.index(), self.home.roots(), self.home.decisions()] {
+            poison::heal(self.disk, &Log::new(self.disk.clone(), path))?;
+        }
+        Ok(())
     }
 
     /// Puts a new content in a file's place, if it is not its content already. The home lock is held.
@@ -144,8 +166,17 @@ fn fits_on_a_line(root: &str) -> bool {
     !root.contains(breaks) && root.trim() == root
 }
 
-/// Which folder it is; `None` when there is none there, or it cannot be looked at.
+/// Which folder it is; `None` when there is none there.
+fn folder_at<D: Disk>(disk: &D, path: &Utf8Path) -> io::Result<Option<(u64, u64)>> {
+    match disk.stat(path) {
+        Ok(stat) => Ok(stat.filter(|stat| stat.is_dir).map(|stat| (stat.id.0, stat.id.1))),
+        // Above it is a file.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same, where it does not matter why it cannot be told.
 fn folder_id<D: Disk>(disk: &D, path: &Utf8Path) -> Option<(u64, u64)> {
-    let stat = disk.stat(path).ok().flatten().filter(|stat| stat.is_dir)?;
-    Some((stat.id.0, stat.id.1))
+    folder_at(disk, path).ok().flatten()
 }

@@ -1,6 +1,7 @@
 //! A project that writes: its card, and what the registry is told of it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -13,7 +14,7 @@ use dos_core::registry::{
 use dos_core::timestamp::Timestamp;
 use serde_json::Value;
 
-use super::{Registry, fits_on_a_line, folder_id, lines};
+use super::{Registry, fits_on_a_line, folder_at, folder_id, lines};
 use crate::clock::Clock;
 use crate::disk::{Disk, read_small, remove_if_there, sync_folder_names};
 use crate::error::StoreError;
@@ -100,13 +101,13 @@ impl Workspace {
     ) -> Result<(), StoreError> {
         let project = self.project(disk, clock)?;
         let _guard = crate::lock::kernel_lock(disk, clock, &guard_path(&project.path), wait)?;
-        let plan = project.plan(true);
+        let plan = project.plan(true)?;
         let id = match &plan {
             Some(plan) => {
                 project.write(&plan.card.clone().unmarked())?;
                 plan.card.id().map(str::to_string)
             }
-            None => project.card().and_then(|card| card.id().map(str::to_string)),
+            None => project.card()?.and_then(|card| card.id().map(str::to_string)),
         };
         write(&id.unwrap_or_else(|| project_id(self.state.as_str())))?;
         // The record is in its place. What follows from it can wait.
@@ -128,33 +129,33 @@ impl Workspace {
 
 impl<D: Disk + Clone, C: Clock> Project<'_, D, C> {
     fn tell(&self) -> Told {
-        if self.plan(false).is_none() {
-            return if self.home().is_some() { Told::Already } else { Told::LeftOut };
+        match self.plan(false) {
+            Ok(None) if self.home().is_some() => return Told::Already,
+            Ok(None) => return Told::LeftOut,
+            Err(error) => return Told::Later(error),
+            Ok(Some(_)) => {}
         }
         match self.disk.try_lock(&guard_path(&self.path)) {
-            Ok(Some(_guard)) => self.tell_alone(),
+            Ok(Some(_guard)) => self.tell_alone().unwrap_or_else(Told::Later),
             Ok(None) => Told::ByAnother,
             Err(error) => Told::Later(StoreError::io("lock", &self.path)(error)),
         }
     }
 
     /// The guard is held.
-    fn tell_alone(&self) -> Told {
-        let Some(plan) = self.plan(false) else { return Told::ByAnother };
+    fn tell_alone(&self) -> Result<Told, StoreError> {
+        let Some(plan) = self.plan(false)? else { return Ok(Told::ByAnother) };
         // The truth first, without the mark: it must be there before anybody hears of it.
-        let told = self.write(&plan.card.clone().unmarked()).and_then(|()| self.told(&plan));
-        match told {
-            Err(error) => Told::Later(error),
-            Ok(()) if plan.home.is_some() => Told::Now,
-            Ok(()) => Told::LeftOut,
-        }
+        self.write(&plan.card.clone().unmarked())?;
+        self.told(&plan)?;
+        Ok(if plan.home.is_some() { Told::Now } else { Told::LeftOut })
     }
 
     /// What there is to write; `None` when all is well. `anyway` when something new is to be told.
-    fn plan(&self, anyway: bool) -> Option<Plan<'_>> {
-        let card = self.card();
+    fn plan(&self, anyway: bool) -> Result<Option<Plan<'_>>, StoreError> {
+        let card = self.card()?;
         let home = self.told_home(card.as_ref());
-        let (root, place) = self.place(card.as_ref());
+        let (root, place) = self.place(card.as_ref())?;
         let here = Here {
             root: &root,
             home: home.map(|home| home.folder.as_str()),
@@ -162,8 +163,8 @@ impl<D: Disk + Clone, C: Clock> Project<'_, D, C> {
             version: VERSION,
         };
         match standing(card.as_ref(), &here) {
-            Standing::Newer => return None,
-            Standing::Current if !anyway && !self.is_lost(home) => return None,
+            Standing::Newer => return Ok(None),
+            Standing::Current if !anyway && !self.is_lost(home) => return Ok(None),
             _ => {}
         }
         let (card, former) = match (card, place) {
@@ -171,7 +172,7 @@ impl<D: Disk + Clone, C: Clock> Project<'_, D, C> {
             (Some(card), Place::Same) => (card.renewed(&here), None),
             (_, Place::Copy) | (None, _) => (Card::new(&here), None),
         };
-        Some(Plan { card, root, home, former })
+        Ok(Some(Plan { card, root, home, former }))
     }
 
     /// The registry that is to know of this workspace.
@@ -182,20 +183,25 @@ impl<D: Disk + Clone, C: Clock> Project<'_, D, C> {
     }
 
     /// The name that the workspace goes by, and whether it is where its card says.
-    fn place(&self, card: Option<&Card>) -> (String, Place) {
+    fn place(&self, card: Option<&Card>) -> Result<(String, Place), StoreError> {
         let own = self.workspace.state.to_string();
         let Some(other) = card.and_then(Card::root).filter(|other| *other != own) else {
-            return (own, Place::Same);
+            return Ok((own, Place::Same));
         };
-        let folder = folder_id(self.disk, Utf8Path::new(other));
+        let there = Utf8Path::new(other);
+        let failed = || StoreError::io("look at", there);
+        let folder = folder_at(self.disk, there).map_err(failed())?;
         if folder.is_some() && folder == folder_id(self.disk, &self.workspace.state) {
             // One folder by two names: it keeps the one that it has.
-            return (other.to_string(), Place::Same);
+            return Ok((other.to_string(), Place::Same));
         }
-        match self.is_a_copy_of(Utf8Path::new(other), card) {
+        // Is there the same project in the other place as well?
+        let twin = read_card(self.disk, there).map_err(failed())?;
+        let ids = (twin.as_ref().and_then(Card::id), card.and_then(Card::id));
+        Ok(match matches!(ids, (Some(there), Some(here)) if there == here) {
             true => (own, Place::Copy),
             false => (own, Place::Moved { from: other.to_string() }),
-        }
+        })
     }
 
     /// Is the index gone? Then it has nobody, whatever the cards say.
@@ -203,19 +209,12 @@ impl<D: Disk + Clone, C: Clock> Project<'_, D, C> {
         home.is_some_and(|home| matches!(self.disk.stat(&home.index()), Ok(None)))
     }
 
-    /// Is there the same project in the other place as well?
-    fn is_a_copy_of(&self, other: &Utf8Path, card: Option<&Card>) -> bool {
-        let there = read_card(self.disk, other);
-        let ids = (there.as_ref().and_then(Card::id), card.and_then(Card::id));
-        matches!(ids, (Some(there), Some(here)) if there == here)
-    }
-
     fn home(&self) -> Option<&Home> {
         self.workspace.home.as_ref()
     }
 
-    fn card(&self) -> Option<Card> {
-        read_card(self.disk, &self.workspace.state)
+    fn card(&self) -> Result<Option<Card>, StoreError> {
+        read_card(self.disk, &self.workspace.state).map_err(StoreError::io("read", &self.path))
     }
 
     /// Puts the card in its place, durably: after a crash there is the old one or this one.
@@ -256,6 +255,10 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
     /// Takes a project in, durably: its root, its row, and the overrides that are not here yet.
     fn enter(&self, plan: &Plan<'_>, project: &Project<'_, D, C>) -> Result<(), StoreError> {
         let site = self.site(plan.root.clone(), None);
+        if site.unreadable {
+            let failed = StoreError::io("look at", &project.workspace.state);
+            return Err(failed(io::Error::other("its folder or its card cannot be read")));
+        }
         let own = self.rows(&project.overrides())?.rows;
         let visible = self.home.lock();
         let held = self.lock(&visible, WAIT)?;
@@ -272,6 +275,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         now: Timestamp,
         held: &crate::lock::Held<'_, D, C>,
     ) -> Result<(), StoreError> {
+        self.heal()?;
         self.remember_root(plan, held)?;
         let missing = self.missing(own, plan.card.id().unwrap_or_default())?;
         if !missing.is_empty() {
@@ -298,11 +302,11 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         held: &crate::lock::Held<'_, D, C>,
     ) -> Result<(), StoreError> {
         let path = self.home.roots();
-        let mut roots = self.roots()?;
+        let super::Roots { listed: mut roots, is_torn } = self.roots()?;
         let before = roots.len();
         roots.retain(|root| Some(root) != plan.former.as_ref());
         let is_listed = roots.contains(&plan.root) || !fits_on_a_line(&plan.root);
-        if roots.len() < before {
+        if roots.len() < before || is_torn {
             if !is_listed {
                 roots.push(plan.root.clone());
             }
@@ -341,27 +345,43 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
 
     /// Looks at the project at a root.
     pub(super) fn site(&self, root: String, row: Option<Object>) -> Site {
-        let folder = Utf8PathBuf::from(&root);
-        let dot_dos = folder.join(".dos");
-        let here = folder_id(self.disk, &dot_dos).and_then(|_| folder_id(self.disk, &folder));
-        let card = here.and_then(|_| read_card(self.disk, &folder));
-        let other = card.as_ref().and_then(Card::root).filter(|other| *other != root);
-        let card_folder = match other {
-            Some(other) => folder_id(self.disk, Utf8Path::new(other)),
-            None => here,
-        };
-        let family = card.as_ref().and_then(|_| worktree::family(self.disk, &folder));
-        let counts = card.as_ref().map(|_| self.counts(&dot_dos)).unwrap_or_default();
-        Site {
-            row,
-            folder: here,
-            card,
-            card_folder,
-            throwaway: self.home.leaves_out(&folder),
-            family: family.map(Utf8PathBuf::into_string),
-            counts,
+        let nothing = Site {
+            throwaway: self.home.leaves_out(Utf8Path::new(&root)),
             root,
+            row,
+            folder: None,
+            card: None,
+            card_folder: None,
+            family: None,
+            counts: Counts::default(),
+            unreadable: false,
+        };
+        match self.look(&nothing) {
+            Ok(Some(seen)) => seen,
+            Ok(None) => nothing,
+            Err(_) => Site { unreadable: true, ..nothing },
         }
+    }
+
+    fn look(&self, site: &Site) -> io::Result<Option<Site>> {
+        let folder = Utf8PathBuf::from(&site.root);
+        let dot_dos = folder.join(".dos");
+        let (Some(here), Some(_)) =
+            (folder_at(self.disk, &folder)?, folder_at(self.disk, &dot_dos)?)
+        else {
+            return Ok(None);
+        };
+        let Some(card) = read_card(self.disk, &folder)? else {
+            return Ok(Some(Site { folder: Some(here), ..site.clone() }));
+        };
+        let card_folder = match card.root().filter(|other| *other != site.root) {
+            Some(other) => folder_id(self.disk, Utf8Path::new(other)),
+            None => Some(here),
+        };
+        let family = worktree::family(self.disk, &folder).map(Utf8PathBuf::into_string);
+        let counts = self.counts(&dot_dos);
+        let (folder, card) = (Some(here), Some(card));
+        Ok(Some(Site { folder, card, card_folder, family, counts, ..site.clone() }))
     }
 
     /// What a project has piled up. What cannot be read counts as nothing.
@@ -392,8 +412,16 @@ pub(super) fn roots_text(roots: &[String]) -> String {
     roots.iter().filter(|root| fits_on_a_line(root)).map(|root| format!("{root}\n")).collect()
 }
 
-/// The card of the project at a root; `None` when there is none that can be read.
-pub(super) fn read_card<D: Disk>(disk: &D, root: &Utf8Path) -> Option<Card> {
-    let path = root.join(".dos/project.json");
-    Card::read(&read_small(disk, &path, CARD_BYTES_MAX).ok()??)
+/// The card of the project at a root; `None` when there is none that makes sense.
+pub(super) fn read_card<D: Disk>(disk: &D, root: &Utf8Path) -> io::Result<Option<Card>> {
+    match read_small(disk, &root.join(".dos/project.json"), CARD_BYTES_MAX) {
+        Ok(bytes) => Ok(bytes.as_deref().and_then(Card::read)),
+        // A folder above is a file, the card is a folder, or far too long for a card.
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::FileTooLarge => Ok(None),
+            _ => Err(error),
+        },
+    }
 }

@@ -50,7 +50,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
             .collect();
         let visible = self.home.lock();
         let held = self.lock(&visible, WAIT)?;
-        let written = self.known(&found).and_then(|known| {
+        let written = self.heal().and_then(|()| self.known(&found)).and_then(|known| {
             sites.retain(|root, _| known.contains_key(root));
             for (root, row) in &known {
                 if before.get(root) != Some(row) {
@@ -83,7 +83,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         let count = decisions.len() as u64;
         self.replace(held, &self.home.decisions(), &lines(decisions))?;
         self.replace(held, &self.home.index(), &lines(index.rows.clone()))?;
-        let mut roots = self.roots()?;
+        let mut roots = self.roots()?.listed;
         match prune {
             true => roots.clone_from(&index.roots),
             false => {
@@ -102,7 +102,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
                 known.insert(root.to_string(), Some(row));
             }
         }
-        for root in self.roots()?.into_iter().chain(found.iter().cloned()) {
+        for root in self.roots()?.listed.into_iter().chain(found.iter().cloned()) {
             known.entry(root).or_default();
         }
         Ok(known)
@@ -120,7 +120,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
             if !seen.insert((device, number)) {
                 continue;
             }
-            if read_card(self.disk, &folder).is_some() {
+            if read_card(self.disk, &folder).is_ok_and(|card| card.is_some()) {
                 found.push(folder.to_string());
             }
             if depth < DEPTH_MAX {

@@ -13,6 +13,7 @@ mod ledger;
 mod lock;
 mod log;
 mod meddler;
+mod registry;
 mod workspace;
 
 use std::cell::Cell;

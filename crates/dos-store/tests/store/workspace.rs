@@ -8,7 +8,7 @@ use dos_store::{StoreError, Workspace};
 
 use crate::{Folder, text};
 
-struct Variables(BTreeMap<&'static str, String>);
+pub struct Variables(pub BTreeMap<&'static str, String>);
 
 impl Environment for Variables {
     fn variable(&self, name: &str) -> Result<Option<String>, StoreError> {
