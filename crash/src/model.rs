@@ -250,9 +250,7 @@ impl Model {
             return Some(format!("the card became another project's: {card:?}"));
         }
         self.created = created;
-        if card.get("home").is_none() {
-            return None;
-        }
+        card.get("home")?;
         let root = |row: Map<String, Value>| row.get("root") == Some(&"/w".into());
         if !listed(central.index).any(root) {
             return Some("the registry lost a project that has its mark".to_string());

@@ -8,7 +8,9 @@ use dos_core::config::Config;
 use dos_drivers::Referee;
 use dos_store::clock::RealClock;
 use dos_store::disk::RealDisk;
-use dos_store::workspace::Environment;
+use dos_store::home::Home;
+use dos_store::registry::Registry;
+use dos_store::workspace::{Environment, host_name};
 use dos_store::{StoreError, Workspace};
 
 use crate::cli::Cli;
@@ -36,6 +38,8 @@ pub struct Context {
     pub environment: ProcessEnvironment,
     /// The current folder.
     pub current: Utf8PathBuf,
+    /// The name that this host goes by.
+    host: String,
     workspace_flag: Option<Utf8PathBuf>,
 }
 
@@ -48,6 +52,7 @@ impl Context {
             anyhow::anyhow!("the current folder {} is not UTF-8; use another one", path.display())
         })?;
         Ok(Self {
+            host: host_name(),
             clock: RealClock::start(),
             environment: ProcessEnvironment,
             current,
@@ -66,6 +71,17 @@ impl Context {
     pub fn quiet_workspace(&self) -> anyhow::Result<Workspace> {
         let flag = self.workspace_flag.as_deref();
         Ok(Workspace::open(&RealDisk, &self.environment, flag, &self.current)?)
+    }
+
+    /// The home registry, for those who need one.
+    pub fn home(&self) -> anyhow::Result<Home> {
+        let home = Home::find(&self.environment, None, &self.current)?;
+        Ok(home.ok_or(StoreError::NoHome)?)
+    }
+
+    /// The registry of a home.
+    pub fn registry<'a>(&'a self, home: &'a Home) -> Registry<'a, RealDisk, RealClock> {
+        Registry::new(&RealDisk, &self.clock, home, &self.host)
     }
 
     /// The referee of a workspace.

@@ -57,6 +57,10 @@ pub const CONTRACTS: &[Contract] = &[
         verb: "doctor --check",
         codes: &[("healthy", Exit::Yes), ("findings", Exit::No), CONTRACT_ERROR],
     },
+    Contract {
+        verb: "forget",
+        codes: &[("forgotten", Exit::Yes), ("unknown", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
+    },
     Contract { verb: "halt", codes: &[("recorded", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
     Contract { verb: "journal compact", codes: &[("done", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
     Contract {
@@ -64,6 +68,7 @@ pub const CONTRACTS: &[Contract] = &[
         codes: &[("intact", Exit::Yes), ("corrupt", Exit::No), CONTRACT_ERROR],
     },
     Contract { verb: "lanes", codes: &[("shown", Exit::Yes), CONTRACT_ERROR] },
+    Contract { verb: "learn", codes: &[("counted", Exit::Yes), CONTRACT_ERROR] },
     Contract {
         verb: "lease acquire",
         codes: &[("acquired", Exit::Yes), ("busy", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
@@ -101,10 +106,13 @@ pub const CONTRACTS: &[Contract] = &[
         verb: "overlap",
         codes: &[("disjoint", Exit::Yes), ("meet", Exit::No), CONTRACT_ERROR],
     },
+    Contract { verb: "projects", codes: &[("listed", Exit::Yes), CONTRACT_ERROR] },
     Contract {
         verb: "quickstart",
         codes: &[("no_collision", Exit::Yes), ("collision", Exit::No), CONTRACT_ERROR],
     },
+    Contract { verb: "reap", codes: &[("done", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
+    Contract { verb: "reindex", codes: &[("done", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
     Contract {
         verb: "run-id show",
         codes: &[("shown", Exit::Yes), ("missing", Exit::No), CONTRACT_ERROR],

@@ -22,6 +22,7 @@ pub mod lock_body;
 pub mod log;
 pub mod poison;
 pub mod registry;
+pub mod scratch;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod snapshot;

@@ -221,6 +221,7 @@ fn put_ignore_file<D: Disk>(disk: &D, folder: &Utf8Path) -> Result<bool, StoreEr
     }
 }
 
-fn host_name() -> String {
+/// The name of this host, unless a variable gives it another one.
+pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

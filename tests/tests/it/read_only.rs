@@ -7,7 +7,7 @@ use dos_tests::{TestEnv, snapshot, stopwatch};
 use crate::{API_WEB, configured, empty};
 
 /// Verbs that only read. `run/run.json` is there where anything is there.
-const READ_ONLY: [&str; 41] = [
+const READ_ONLY: &[&str] = &[
     "arbitrate",
     "arbitrate --lane api",
     "arbitrate --lane nosuch --explain --pretty",
@@ -33,6 +33,15 @@ const READ_ONLY: [&str; 41] = [
     "lint --strict --json",
     "overlap a/** --with a",
     "overlap a --with b --json",
+    "projects",
+    "projects --stale --json",
+    "learn wedge-hotspots",
+    "learn lane-refusals --json",
+    "learn oracle-calibration",
+    "reap",
+    "reap --journal --json",
+    "forget nosuch",
+    "doctor --json",
     "run-id mint nightly",
     "run-id show run",
     "state-diff k --before dos.toml --after run/run.json",
@@ -73,10 +82,24 @@ fn nothing_is_created_in_an_empty_workspace() {
 
 #[test]
 fn nothing_is_created_in_a_home() {
-    let mut env = configured(API_WEB);
-    let home = env.outer().join("store");
-    std::fs::create_dir(&home).unwrap();
-    env.set("DISPATCH_HOME", &home);
+    for home in ["store", "not/there"] {
+        let mut env = configured(API_WEB);
+        std::fs::create_dir(env.outer().join("store")).unwrap();
+        env.set("DISPATCH_HOME", env.outer().join(home));
+        changes_nothing(&env);
+    }
+}
+
+#[test]
+fn a_home_keeps_its_bytes_and_its_times() {
+    let env = configured(API_WEB);
+    env.dos("lease-lane acquire --lane api --owner a").exits(0);
+    let leases = r#"[{"lane":"api","tree":["api/**"]}]"#;
+    env.run(["arbitrate", "--lane", "api", "--force", "--leases", leases]).exits(0);
+    let home = snapshot(&env.outer().join("home"));
+    for name in ["projects/index.jsonl", "projects/roots.log", "decisions.jsonl"] {
+        assert!(home.contains_key(&format!(".dos/{name}")), "{name} is not in {:?}", home.keys());
+    }
     changes_nothing(&env);
 }
 

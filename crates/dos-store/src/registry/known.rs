@@ -41,55 +41,78 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         trusted.and(released)
     }
 
-    /// Takes the projects that go by this root, in whatever spelling, or by this id out of the
-    /// registry. What is in their own folders stays, so that their next write after a day, or
-    /// `reindex` below their folder, brings them back.
-    pub fn forget(&self, name: &str) -> Result<Vec<Forgotten>, StoreError> {
-        let folder = folder_id(self.disk, Utf8Path::new(name));
-        let same_folder =
-            |root: &str| folder.is_some() && folder == folder_id(self.disk, Utf8Path::new(root));
+    /// Takes the projects that go by one of these names out of the registry: a root, in whatever
+    /// spelling, or an id. What is in their own folders stays, so that their next write after a day,
+    /// or `reindex` below their folder, brings them back. Changes nothing when nobody is meant.
+    pub fn forget(&self, names: &[&str]) -> Result<Vec<Forgotten>, StoreError> {
+        let names: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
+        let folders = names.iter().filter_map(|name| folder_id(self.disk, Utf8Path::new(name)));
+        let meant = Meant { names: &names, folders: folders.collect() };
+        if self.meant(&meant)?.forgotten.is_empty() {
+            return Ok(Vec::new());
+        }
         let visible = self.home.lock();
         let held = self.lock(&visible, WAIT)?;
-        let forgotten = (|| {
-            self.heal()?;
-            let rows = self.rows(&self.home.index())?.rows;
-            let is_meant = |root: &str| root == name || same_folder(root);
-            let (gone, kept): (Vec<Object>, Vec<Object>) = rows.into_iter().partition(|row| {
-                let [root, id] = project_names(row);
-                id == name || is_meant(root)
-            });
-            let roots = self.roots()?.listed;
-            let (gone_roots, kept_roots): (Vec<String>, Vec<String>) =
-                roots.into_iter().partition(|root| {
-                    is_meant(root) || gone.iter().any(|row| project_names(row)[0] == root)
-                });
-            let mut forgotten: Vec<Forgotten> = Vec::new();
-            let rows = gone.iter().map(project_names).map(|[root, id]| (root, id));
-            for (root, id) in rows.chain(gone_roots.iter().map(|root| (root.as_str(), ""))) {
-                if !forgotten.iter().any(|it| it.root == root) {
-                    let (root, project_id) = (root.to_string(), id.to_string());
-                    forgotten.push(Forgotten { project_id, root, decisions: 0 });
-                }
-            }
-            if forgotten.is_empty() {
-                return Ok(forgotten);
-            }
-            let mut decisions = self.decisions()?;
-            decisions.retain(|row| {
-                let id = project_of(row).unwrap_or_default();
-                let project = forgotten.iter_mut().find(|it| !id.is_empty() && it.project_id == id);
-                if let Some(project) = project {
-                    project.decisions += 1;
-                    return false;
-                }
-                true
-            });
-            self.replace(&held, &self.home.decisions(), &lines(decisions))?;
-            self.replace(&held, &self.home.roots(), &roots_text(&kept_roots))?;
-            self.replace(&held, &self.home.index(), &lines(kept))?;
-            Ok(forgotten)
-        })();
+        let forgotten = self.heal().and_then(|()| self.meant(&meant)).and_then(|parted| {
+            self.replace(&held, &self.home.decisions(), &lines(parted.decisions))?;
+            self.replace(&held, &self.home.roots(), &roots_text(&parted.roots))?;
+            self.replace(&held, &self.home.index(), &lines(parted.rows))?;
+            Ok(parted.forgotten)
+        });
         let released = held.release();
         forgotten.and_then(|forgotten| released.map(|()| forgotten))
     }
+
+    /// Who is meant, and what stays.
+    fn meant(&self, meant: &Meant<'_>) -> Result<Parted, StoreError> {
+        let is_meant = |root: &str| meant.is(self.disk, root);
+        let rows = self.rows(&self.home.index())?.rows;
+        let (gone, rows): (Vec<Object>, Vec<Object>) = rows.into_iter().partition(|row| {
+            let [root, id] = project_names(row);
+            meant.names.contains(&id) || is_meant(root)
+        });
+        let gone: Vec<[&str; 2]> = gone.iter().map(project_names).collect();
+        let listed = self.roots()?.listed;
+        let (gone_roots, roots): (Vec<String>, Vec<String>) = listed
+            .into_iter()
+            .partition(|root| is_meant(root) || gone.iter().any(|[other, _]| other == root));
+        let mut forgotten: Vec<Forgotten> = Vec::new();
+        let without_row = gone_roots.iter().map(|root| [root.as_str(), ""]);
+        for [root, id] in gone.into_iter().chain(without_row) {
+            if !forgotten.iter().any(|it| it.root == root) {
+                let (root, project_id) = (root.to_string(), id.to_string());
+                forgotten.push(Forgotten { project_id, root, decisions: 0 });
+            }
+        }
+        let mut decisions = self.decisions()?;
+        decisions.retain(|row| {
+            let id = project_of(row).unwrap_or_default();
+            let project = forgotten.iter_mut().find(|it| !id.is_empty() && it.project_id == id);
+            project.map(|project| project.decisions += 1).is_none()
+        });
+        Ok(Parted { forgotten, rows, roots, decisions })
+    }
+}
+
+/// Who is to be forgotten.
+struct Meant<'a> {
+    names: &'a [&'a str],
+    /// The folders that have one of these names.
+    folders: Vec<(u64, u64)>,
+}
+
+impl Meant<'_> {
+    fn is<D: Disk>(&self, disk: &D, root: &str) -> bool {
+        let same = || folder_id(disk, Utf8Path::new(root));
+        self.names.contains(&root)
+            || !self.folders.is_empty() && same().is_some_and(|it| self.folders.contains(&it))
+    }
+}
+
+/// The central files, parted.
+struct Parted {
+    forgotten: Vec<Forgotten>,
+    rows: Vec<Object>,
+    roots: Vec<String>,
+    decisions: Vec<Object>,
 }

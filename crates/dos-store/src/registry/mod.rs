@@ -19,7 +19,7 @@ use dos_core::json::Object;
 use dos_core::registry::fold_latest;
 
 use crate::clock::Clock;
-use crate::disk::{Disk, read_small};
+use crate::disk::{Disk, DiskFile, read_small};
 use crate::error::StoreError;
 use crate::home::Home;
 use crate::lock::{Held, LaneMutex};
@@ -132,6 +132,18 @@ impl<'a, D: Disk + Clone, C: Clock> Registry<'a, D, C> {
         Ok(())
     }
 
+    /// Makes durable what is in a file that is there: whoever wrote it may have died before it did.
+    fn settle(&self, path: &Utf8Path) -> Result<(), StoreError> {
+        let log = Log::new(self.disk.clone(), path);
+        match log.open()? {
+            Some(file) => {
+                file.sync().map_err(StoreError::io("make durable", path))?;
+                log.sync_folder()
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Puts a new content in a file's place, if it is not its content already. The home lock is held.
     fn replace(
         &self,
@@ -141,7 +153,7 @@ impl<'a, D: Disk + Clone, C: Clock> Registry<'a, D, C> {
     ) -> Result<(), StoreError> {
         let now = read_small(self.disk, path, content.len());
         if matches!(now, Ok(Some(bytes)) if bytes == content.as_bytes()) {
-            return Ok(());
+            return self.settle(path);
         }
         Log::new(self.disk.clone(), path).replace(content, || self.may_write(held))
     }

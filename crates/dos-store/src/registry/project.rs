@@ -278,8 +278,9 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         self.heal()?;
         self.remember_root(plan, held)?;
         let missing = self.missing(own, plan.card.id().unwrap_or_default())?;
-        if !missing.is_empty() {
-            self.append(held, &self.home.decisions(), &lines(missing))?;
+        match missing.is_empty() {
+            true => self.settle(&self.home.decisions())?,
+            false => self.append(held, &self.home.decisions(), &lines(missing))?,
         }
         let index = self.home.index();
         let known = self.rows(&index)?.rows;
@@ -313,7 +314,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
             return self.replace(held, &path, &roots_text(&roots));
         }
         match is_listed {
-            true => Ok(()),
+            true => self.settle(&path),
             false => self.append(held, &path, &format!("{}\n", plan.root)),
         }
     }

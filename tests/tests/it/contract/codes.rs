@@ -20,10 +20,13 @@ const fn case(verb: &'static str, arguments: &'static str, token: &'static str) 
 }
 
 /// In a workspace where `a` holds `api` under the token 1 and has the archive lock.
-const CASES: [Case; 54] = [
+const CASES: &[Case] = &[
     case("arbitrate", "--lane web", "acquire"),
     case("arbitrate", "--lane api", "refuse"),
     case("arbitrate", "--leases x", "contract_error"),
+    case("forget", ".", "forgotten"),
+    case("forget", "nosuch", "unknown"),
+    case("forget", "", "contract_error"),
     case("halt", "--handle h", "recorded"),
     case("halt", "", "contract_error"),
     case("journal verify", "", "intact"),
@@ -32,6 +35,8 @@ const CASES: [Case; 54] = [
     case("journal compact", "--nosuch", "contract_error"),
     case("lanes", "", "shown"),
     case("lanes", "--nosuch", "contract_error"),
+    case("learn", "lane-refusals", "counted"),
+    case("learn", "nosuch", "contract_error"),
     case("lease acquire", "a", "acquired"),
     case("lease acquire", "b --retries 0", "busy"),
     case("lease acquire", "", "contract_error"),
@@ -59,6 +64,12 @@ const CASES: [Case; 54] = [
     case("overlap", "a --with b", "disjoint"),
     case("overlap", "a/** --with a", "meet"),
     case("overlap", "[ --with a", "contract_error"),
+    case("projects", "", "listed"),
+    case("projects", "--nosuch", "contract_error"),
+    case("reap", "", "done"),
+    case("reap", "--nosuch", "contract_error"),
+    case("reindex", "", "done"),
+    case("reindex", "--nosuch", "contract_error"),
     case("run-id show", "run", "shown"),
     case("run-id show", "nosuch", "missing"),
     case("snapshot list", "", "intact"),

@@ -1,0 +1,250 @@
+//! `dos reap`: drops what runs left behind, beyond the caps of `[retention]`.
+
+use std::collections::BTreeSet;
+
+use dos_core::journal::decode::{Line, decode_line, object_of};
+use dos_core::json::Object;
+use dos_core::retention::{JournalSize, Past, RetentionPolicy, plan_reap};
+use dos_drivers::Referee;
+use dos_store::journal::History;
+use dos_store::ledger::WAIT_DEFAULT;
+use dos_store::scratch::{self, Scratch};
+use dos_store::{StoreError, Workspace};
+use serde_json::{Map, Value, json};
+
+use super::doctor::plain;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output;
+
+/// Drop what runs left behind, beyond the caps
+///
+/// Says what it would drop; drops it with --apply. The caps are in [retention] in dos.toml, and count
+/// the newest. The folder of a run whose lease is live, or which is parked, is never dropped.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dos reap                     what would go?
+  dos reap --apply
+  dos reap --journal --apply   and compact the journal when it is too long or too old
+
+Exit codes: 0 done, or there is nothing to do; 2 something cannot be read or removed; 4 the lock
+stayed busy.")]
+pub struct Args {
+    /// Drop, instead of saying what would be dropped
+    #[arg(long)]
+    apply: bool,
+    /// Also compact the journal, when it is past its caps
+    #[arg(long)]
+    journal: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// One kind of what is left behind.
+struct Class {
+    scratch: Scratch,
+    cap: Option<u64>,
+    data_class: &'static str,
+    kept: usize,
+    dropped: Vec<String>,
+    /// Those that are beyond the cap and stay, with the reason.
+    spared: Vec<(String, &'static str)>,
+}
+
+/// What became of the journal.
+enum Journal {
+    Under { entries: u64 },
+    WouldCompact { entries: u64, past: Past },
+    Compacted { before: u64, after: u64, bytes: u64 },
+}
+
+/// Reaps.
+pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let workspace = context.workspace()?;
+    workspace.trusted()?;
+    let referee = context.referee(&workspace);
+    let mut classes = Vec::new();
+    for scratch in Scratch::ALL {
+        classes.push(plan(&workspace, &referee, scratch)?);
+    }
+    if args.apply {
+        for class in &classes {
+            drop_all(&workspace, class)?;
+        }
+    }
+    let journal = match args.journal {
+        true => Some(journal(context, &workspace, &referee, args.apply)?),
+        false => None,
+    };
+    if args.json {
+        output::answer(&answer(&workspace, &classes, journal.as_ref(), args.apply), true);
+    } else {
+        lines(&classes, journal.as_ref(), args.apply).iter().for_each(|line| output::line(line));
+    }
+    Ok(Exit::Yes)
+}
+
+fn cap(policy: &RetentionPolicy, scratch: Scratch) -> Option<u64> {
+    match scratch {
+        Scratch::Audits => policy.audits_keep_last,
+        Scratch::Verdicts => policy.verdicts_keep_last,
+        Scratch::Runs => policy.runs_keep_last,
+    }
+}
+
+fn plan(workspace: &Workspace, referee: &Referee<'_>, scratch: Scratch) -> anyhow::Result<Class> {
+    let dot_dos = workspace.dot_dos();
+    let config = &workspace.config;
+    let cap = cap(&config.retention, scratch);
+    let entries = scratch.list(&dot_dos)?;
+    let mut beyond = plan_reap(&entries, cap);
+    beyond.sort();
+    let mut spared = Vec::new();
+    if scratch == Scratch::Runs && !beyond.is_empty() {
+        // After the folders were listed: who takes a lease for one of them from now on makes it anew.
+        let view = referee.view()?;
+        let live: BTreeSet<String> = view
+            .leases()
+            .into_iter()
+            .flat_map(|lease| {
+                let named = [lease.run_id(), lease.holder()].into_iter().flatten();
+                named.map(str::to_string).chain([lease.loop_ts().into_owned()]).collect::<Vec<_>>()
+            })
+            .collect();
+        for name in &beyond {
+            if scratch::run_names(&dot_dos, name).iter().any(|known| live.contains(known)) {
+                spared.push((name.clone(), "live"));
+            } else if scratch::is_parked(&dot_dos, name) {
+                spared.push((name.clone(), "parked"));
+            }
+        }
+    }
+    let dropped: Vec<String> =
+        beyond.into_iter().filter(|name| spared.iter().all(|(spared, _)| spared != name)).collect();
+    let data_class = config.data_class.classify(&format!(".dos/{}", scratch.token())).token();
+    let kept = entries.len() - dropped.len();
+    Ok(Class { scratch, cap, data_class, kept, dropped, spared })
+}
+
+fn drop_all(workspace: &Workspace, class: &Class) -> Result<(), StoreError> {
+    let dot_dos = workspace.dot_dos();
+    for name in &class.dropped {
+        class.scratch.remove(&dot_dos, name)?;
+    }
+    match class.dropped.is_empty() {
+        true => Ok(()),
+        false => scratch::settle(&dot_dos, class.scratch),
+    }
+}
+
+fn journal(
+    context: &Context,
+    workspace: &Workspace,
+    referee: &Referee<'_>,
+    apply: bool,
+) -> anyhow::Result<Journal> {
+    use dos_store::clock::Clock;
+    let mut size = JournalSize::default();
+    referee.ledger().log().scan(|line| match decode_line(line.bytes, line.complete) {
+        Line::Entry(_) => size.see(&object_of(line.bytes).unwrap_or_default()),
+        Line::Corrupt => size.see(&Object::new()),
+        Line::Blank | Line::Foreign | Line::Torn => {}
+    })?;
+    let Some(past) = size.past(&workspace.config.retention, context.clock.now()?) else {
+        return Ok(Journal::Under { entries: size.records });
+    };
+    if !apply {
+        return Ok(Journal::WouldCompact { entries: size.records, past });
+    }
+    let done = referee.compact(WAIT_DEFAULT, History::Archive { may_copy: true })?;
+    Ok(Journal::Compacted {
+        before: done.entries_before,
+        after: done.entries_after,
+        bytes: done.bytes_reclaimed,
+    })
+}
+
+fn answer(
+    workspace: &Workspace,
+    classes: &[Class],
+    journal: Option<&Journal>,
+    applied: bool,
+) -> Value {
+    let mut answer = Map::new();
+    for class in classes {
+        let spared = class.spared.iter().map(|(name, why)| json!({"name": name, "why": why}));
+        let fields = json!({
+            "dir": workspace.dot_dos().join(class.scratch.token()).as_str(),
+            "data_class": class.data_class,
+            "cap": class.cap,
+            "kept": class.kept,
+            "dropped": class.dropped,
+            "spared": spared.collect::<Value>(),
+        });
+        let Value::Object(mut fields) = fields else { continue };
+        if class.cap.is_none() {
+            fields.insert("unbounded".to_string(), true.into());
+        }
+        answer.insert(class.scratch.token().to_string(), fields.into());
+    }
+    answer.insert("_applied".to_string(), applied.into());
+    if let Some(journal) = journal {
+        answer.insert("journal".to_string(), journal.json(workspace));
+    }
+    Value::Object(answer)
+}
+
+impl Journal {
+    fn json(&self, workspace: &Workspace) -> Value {
+        match self {
+            Self::Under { entries } => json!({"compacted": false, "entries": entries}),
+            Self::WouldCompact { entries, past } => json!({
+                "would_compact": true,
+                "entries": entries,
+                "threshold": workspace.config.retention.journal_max_entries,
+                "why": past.to_string(),
+            }),
+            Self::Compacted { before, after, bytes } => json!({
+                "compacted": true,
+                "entries_before": before,
+                "entries_after": after,
+                "bytes_reclaimed": bytes,
+            }),
+        }
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Self::Under { entries } => format!("under its caps ({entries} records)"),
+            Self::WouldCompact { past, .. } => format!("would be compacted: {past}"),
+            Self::Compacted { before, after, bytes } => {
+                format!("compacted from {before} to {after} records, {bytes} bytes less")
+            }
+        }
+    }
+}
+
+fn lines(classes: &[Class], journal: Option<&Journal>, applied: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for class in classes {
+        let cap = class.cap.map_or("no cap".to_string(), |cap| format!("at most {cap}"));
+        let verb = if applied { "dropped" } else { "would drop" };
+        lines.push(format!(
+            "{:<9} [{}] {cap}: keeps {}, {verb} {}",
+            class.scratch.token(),
+            class.data_class,
+            class.kept,
+            class.dropped.len()
+        ));
+        lines.extend(class.dropped.iter().map(|name| format!("  - {}", plain(name))));
+        let spared = class.spared.iter();
+        lines.extend(spared.map(|(name, why)| format!("  + {} stays: {why}", plain(name))));
+    }
+    lines.extend(journal.map(|journal| format!("journal   {}", journal.line())));
+    if !applied && classes.iter().any(|class| !class.dropped.is_empty()) {
+        lines.push("nothing was dropped; to do so: dos reap --apply".to_string());
+    }
+    lines
+}
