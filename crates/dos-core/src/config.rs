@@ -14,6 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::data_class::DataClassPolicy;
+use crate::hook::{GuardPolicy, MarkerPolicy, StreamPolicy};
 use crate::journal::JournalPolicy;
 use crate::lane::overlap::{self, Exact, OverlapPolicy, POLICY_NAMES};
 use crate::lane::{Case, Lanes, Policy, Region, Tree};
@@ -21,6 +22,7 @@ use crate::retention::RetentionPolicy;
 use crate::witness::Rules;
 use crate::witness::rules::{BadPlace, Place};
 
+mod hook;
 mod upkeep;
 
 pub use upkeep::Scope;
@@ -45,6 +47,12 @@ pub struct Config {
     pub case: Case,
     /// What does not count when two states are compared.
     pub state_rules: Rules,
+    /// When a turn that waits is held open.
+    pub marker: MarkerPolicy,
+    /// When a tool repeats itself.
+    pub tool_stream: StreamPolicy,
+    /// How strict the guard of tool calls is.
+    pub guard: GuardPolicy,
     /// Is there a usable `[lanes]` table?
     pub lanes_declared: bool,
     /// What is wrong with the file.
@@ -149,6 +157,10 @@ impl Config {
         let scope = reader.table(&document, "workspace", Reader::scope).unwrap_or_default();
         let state_rules =
             reader.table(&document, "state_diff", Reader::state_rules).unwrap_or_default();
+        let marker = reader.table(&document, "marker", Reader::marker).unwrap_or_default();
+        let tool_stream =
+            reader.table(&document, "tool_stream", Reader::tool_stream).unwrap_or_default();
+        let guard = reader.table(&document, "guard", Reader::guard).unwrap_or_default();
         reader.unknown_keys(&document, &TABLES, "dos.toml");
         let lanes_declared = lanes.is_some();
         let mut policy = Policy::new(lanes.unwrap_or_else(Lanes::undeclared), overlap);
@@ -164,6 +176,9 @@ impl Config {
             data_class,
             scope,
             case,
+            marker,
+            tool_stream,
+            guard,
             state_rules,
             lanes_declared,
             findings,

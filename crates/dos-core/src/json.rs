@@ -18,27 +18,36 @@ pub type Object = Map<String, Value>;
 /// The canonical text of a value on one line, without a newline at its end.
 pub fn canonical(value: &Value) -> String {
     let mut text = String::new();
-    Writer { text: &mut text, indent: None }.value(value, 0);
+    Writer { text: &mut text, indent: None, every_line_end: true }.value(value, 0);
+    text
+}
+
+/// The text that digests are made of: the canonical one, but only what JSON demands is escaped.
+pub fn digest_text(value: &Value) -> String {
+    let mut text = String::new();
+    Writer { text: &mut text, indent: None, every_line_end: false }.value(value, 0);
     text
 }
 
 /// The canonical text of an object on one line, without a newline at its end.
 pub fn canonical_object(object: &Object) -> String {
     let mut text = String::new();
-    Writer { text: &mut text, indent: None }.object(object, 0);
+    Writer { text: &mut text, indent: None, every_line_end: true }.object(object, 0);
     text
 }
 
 /// The same order of keys, two spaces of indentation a level: for people.
 pub fn pretty(value: &Value) -> String {
     let mut text = String::new();
-    Writer { text: &mut text, indent: Some(2) }.value(value, 0);
+    Writer { text: &mut text, indent: Some(2), every_line_end: true }.value(value, 0);
     text
 }
 
 struct Writer<'a> {
     text: &'a mut String,
     indent: Option<usize>,
+    /// Are the characters escaped that other readers take for line ends?
+    every_line_end: bool,
 }
 
 impl Writer<'_> {
@@ -103,7 +112,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Escapes what JSON demands, and the three characters that other readers take for line ends.
+    /// Escapes what JSON demands, and three characters that other readers take for line ends.
     fn string(&mut self, string: &str) {
         self.text.push('"');
         for character in string.chars() {
@@ -115,6 +124,9 @@ impl Writer<'_> {
                 '\t' => self.text.push_str("\\t"),
                 '\u{8}' => self.text.push_str("\\b"),
                 '\u{c}' => self.text.push_str("\\f"),
+                '\u{85}' | '\u{2028}' | '\u{2029}' if !self.every_line_end => {
+                    self.text.push(character);
+                }
                 '\0'..='\u{1f}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
                     // Writing to a string cannot fail.
                     let _ = write!(self.text, "\\u{:04x}", u32::from(character));

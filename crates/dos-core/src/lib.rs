@@ -17,6 +17,7 @@ pub mod command;
 pub mod config;
 pub mod data_class;
 pub mod fleet;
+pub mod hook;
 pub mod journal;
 pub mod json;
 pub mod lane;

@@ -23,6 +23,7 @@ pub mod log;
 pub mod poison;
 pub mod registry;
 pub mod scratch;
+pub mod sessions;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod snapshot;

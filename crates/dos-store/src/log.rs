@@ -165,9 +165,7 @@ impl<D: Disk + Clone> Log<D> {
     /// one, and if it is not it stays evidence. When only part could be written it is taken back.
     pub fn append(&self, lines: &str) -> Result<Unsynced<D>, StoreError> {
         let failed = |action| StoreError::io(action, &self.path);
-        if let Some(long) = lines.lines().find(|line| line.len() > limits::LINE_BYTES_MAX) {
-            return Err(StoreError::TooLong { path: self.path.clone(), bytes: long.len() });
-        }
+        self.refuse_long(lines)?;
         let (mut file, created) = self.disk.open_append(&self.path).map_err(failed("open"))?;
         let before = file.stat().map_err(failed("look at"))?.len;
         if created || before == 0 {
@@ -175,6 +173,30 @@ impl<D: Disk + Clone> Log<D> {
             self.sync_folder()?;
             sync_folder_names(&self.disk, folder_of(&self.path))?;
         }
+        self.write(&mut file, before, lines)?;
+        Ok(Unsynced { file })
+    }
+
+    /// Appends lines that a crash of the machine may lose: counts, never promises. Needs no lock, since
+    /// one write is one piece; a crash in the middle of it costs these lines and no others.
+    pub fn append_forgettable(&self, lines: &str) -> Result<(), StoreError> {
+        let failed = |action| StoreError::io(action, &self.path);
+        self.refuse_long(lines)?;
+        let (mut file, _) = self.disk.open_append(&self.path).map_err(failed("open"))?;
+        let before = file.stat().map_err(failed("look at"))?.len;
+        self.write(&mut file, before, lines)
+    }
+
+    fn refuse_long(&self, lines: &str) -> Result<(), StoreError> {
+        match lines.lines().find(|line| line.len() > limits::LINE_BYTES_MAX) {
+            Some(long) => Err(StoreError::TooLong { path: self.path.clone(), bytes: long.len() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes lines behind the first `before` bytes, all of them or none.
+    fn write(&self, file: &mut D::File, before: u64, lines: &str) -> Result<(), StoreError> {
+        let failed = |action| StoreError::io(action, &self.path);
         let mut last = [b'\n'];
         if let Some(offset) = before.checked_sub(1) {
             file.read_at(offset, &mut last).map_err(failed("read"))?;
@@ -183,15 +205,32 @@ impl<D: Disk + Clone> Log<D> {
         let bytes = [closing.as_bytes(), lines.as_bytes()].concat();
         let written = file.append(&bytes);
         if written.as_ref().is_ok_and(|count| *count == bytes.len()) {
-            return Ok(Unsynced { file });
+            return Ok(());
         }
         let ours = written.as_ref().map_or(0, |count| *count as u64);
-        let taken_back = take_back(&file, before, ours);
+        let taken_back = take_back(file, before, ours);
         match (written, taken_back) {
             (_, Err(source)) => Err(StoreError::TornWrite { path: self.path.clone(), source }),
             (Ok(_), Ok(())) => Err(StoreError::ShortWrite { path: self.path.clone() }),
             (Err(error), Ok(())) => Err(failed("append to")(error)),
         }
+    }
+
+    /// The last whole lines, at most so many bytes. A missing log is empty.
+    pub fn tail(&self, most: u64) -> Result<Vec<u8>, StoreError> {
+        let failed = || StoreError::io("read", &self.path);
+        let Some(file) = self.open()? else {
+            return Ok(Vec::new());
+        };
+        let end = file.stat().map_err(failed())?.len;
+        let start = end.saturating_sub(most);
+        let mut bytes = read_exactly(&file, start, end).map_err(failed())?;
+        if start > 0 {
+            // It may begin in the middle of a line.
+            let first = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |newline| newline + 1);
+            bytes.drain(..first);
+        }
+        Ok(bytes)
     }
 
     /// Puts a new content in place of the old one: after a crash there is one or the other, whole.

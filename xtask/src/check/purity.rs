@@ -27,8 +27,14 @@ const DEVELOPMENT: &[&str] = &["globset", "insta", "proptest"];
 /// Every package that may be in a build of dos-core. Each was looked at: none does I/O at run time.
 /// The second group runs in the compiler only.
 const TRANSITIVE: &[&str] = &[
+    "block-buffer",
+    "cfg-if",
+    "cpufeatures",
+    "crypto-common",
     "deranged",
+    "digest",
     "dos-core",
+    "hybrid-array",
     "itoa",
     "memchr",
     "num-conv",
@@ -37,6 +43,7 @@ const TRANSITIVE: &[&str] = &[
     "serde_core",
     "serde_json",
     "serde_spanned",
+    "sha2",
     "thiserror",
     "time",
     "time-core",
@@ -45,6 +52,7 @@ const TRANSITIVE: &[&str] = &[
     "toml",
     "toml_datetime",
     "toml_parser",
+    "typenum",
     "unicode-normalization",
     "winnow",
     "zmij",

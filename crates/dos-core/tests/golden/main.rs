@@ -13,6 +13,7 @@
 
 mod arbiter;
 mod argued;
+mod hook;
 mod journal;
 mod registry;
 mod small;

@@ -1,0 +1,39 @@
+//! Which files a patch changes: an `apply_patch` envelope, or a diff.
+
+/// Line starts of an envelope.
+const ENVELOPE: [&str; 4] =
+    ["*** Add File: ", "*** Update File: ", "*** Delete File: ", "*** Move to: "];
+
+/// The files that the patch names.
+pub fn files(patch: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    for line in patch.lines() {
+        let named = ENVELOPE.iter().find_map(|start| line.trim_start().strip_prefix(start));
+        let in_diff = || line.strip_prefix("--- ").or_else(|| line.strip_prefix("+++ "));
+        let Some(named) = named.or_else(in_diff) else { continue };
+        // A diff may name a time behind a tab, and one of two trees before the path.
+        let path = named.split('\t').next().unwrap_or(named).trim();
+        if path.is_empty() || path == "/dev/null" {
+            continue;
+        }
+        let is_diff = line.starts_with("--- ") || line.starts_with("+++ ");
+        let bare = path.strip_prefix("a/").or_else(|| path.strip_prefix("b/"));
+        files.push(if is_diff { bare.unwrap_or(path) } else { path }.to_string());
+    }
+    files.dedup();
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::files;
+
+    #[test]
+    fn files_of_an_envelope_and_of_a_diff() {
+        let envelope = "*** Begin Patch\n*** Update File: api/x.py\n@@\n-a\n+b\n*** Move to: api/y.py\n\
+                        *** Add File: new file.txt\n+--- x\n*** End Patch\n";
+        assert_eq!(files(envelope), ["api/x.py", "api/y.py", "new file.txt"]);
+        let diff = "--- a/src/x.c\t2026-01-01\n+++ b/src/x.c\n@@ -1 +1 @@\n-a\n+b\n--- /dev/null\n+++ b/new\n";
+        assert_eq!(files(diff), ["src/x.c", "new"]);
+    }
+}
