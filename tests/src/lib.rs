@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
+use std::io::{Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -143,6 +144,15 @@ impl TestEnv {
     /// Runs the binary with arguments that are separated by blanks.
     pub fn dos(&self, arguments: &str) -> Output {
         self.run(arguments.split_whitespace())
+    }
+
+    /// Runs the binary with arguments that are separated by blanks, and this on its standard input.
+    pub fn fed(&self, arguments: &str, input: impl AsRef<[u8]>) -> Output {
+        let mut file = tempfile::tempfile_in(self.folder.path()).expect("a temporary file");
+        file.write_all(input.as_ref()).and_then(|()| file.rewind()).expect("a file to read from");
+        let mut command = self.command(arguments.split_whitespace());
+        command.stdin(Stdio::from(file));
+        Running::start(command).finish()
     }
 
     /// Starts the binary.

@@ -40,6 +40,8 @@ pub enum Verb {
     ExitCodes(verbs::exit_codes::Args),
     Forget(verbs::forget::Args),
     Halt(verbs::halt::Args),
+    #[command(subcommand)]
+    Hook(verbs::hook::Verb),
     Init(verbs::init::Args),
     #[command(subcommand)]
     Journal(verbs::journal::Verb),
@@ -73,6 +75,7 @@ impl Verb {
             Self::ExitCodes(args) => verbs::exit_codes::run(args),
             Self::Forget(args) => verbs::forget::run(context, args),
             Self::Halt(args) => verbs::halt::run(context, args),
+            Self::Hook(verb) => verb.run(context),
             Self::Init(args) => verbs::init::run(context, args),
             Self::Journal(verb) => verb.run(context),
             Self::Learn(args) => verbs::learn::run(context, args),

@@ -3,7 +3,7 @@
 use std::env::VarError;
 
 use anyhow::Context as _;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::config::Config;
 use dos_drivers::Referee;
 use dos_store::clock::RealClock;
@@ -45,8 +45,13 @@ pub struct Context {
 
 impl Context {
     /// Gathers what the command line and the process say.
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks for the current folder")]
     pub fn gather(cli: &Cli) -> anyhow::Result<Self> {
+        Self::of_process(cli.workspace.clone())
+    }
+
+    /// Gathers what the process says, for a command line that names this workspace.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks for the current folder")]
+    pub fn of_process(workspace_flag: Option<Utf8PathBuf>) -> anyhow::Result<Self> {
         let current = std::env::current_dir().context("failed to find the current folder")?;
         let current = Utf8PathBuf::from_path_buf(current).map_err(|path| {
             anyhow::anyhow!("the current folder {} is not UTF-8; use another one", path.display())
@@ -56,8 +61,18 @@ impl Context {
             clock: RealClock::start(),
             environment: ProcessEnvironment,
             current,
-            workspace_flag: cli.workspace.clone(),
+            workspace_flag,
         })
+    }
+
+    /// The workspace that the command line names.
+    pub fn workspace_flag(&self) -> Option<&Utf8Path> {
+        self.workspace_flag.as_deref()
+    }
+
+    /// The program that runs, where the system says so.
+    pub fn program(&self) -> Option<Utf8PathBuf> {
+        Utf8PathBuf::from_path_buf(std::env::current_exe().ok()?).ok()
     }
 
     /// Opens the workspace, and says what is wrong with its `dos.toml`.

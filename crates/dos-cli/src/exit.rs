@@ -45,6 +45,8 @@ pub struct Contract {
 }
 
 const CONTRACT_ERROR: (&str, Exit) = ("contract_error", Exit::Contract);
+/// Whatever the event, a hook has answered. Hosts take 2 for a refusal, so that it is never used.
+const HOOK: &[(&str, Exit)] = &[("answered", Exit::Yes), ("miswired", Exit::No)];
 const LOCK_BUSY: (&str, Exit) = ("lock_busy", Exit::Busy);
 
 /// Every verb that answers by its exit code.
@@ -62,6 +64,10 @@ pub const CONTRACTS: &[Contract] = &[
         codes: &[("forgotten", Exit::Yes), ("unknown", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
     },
     Contract { verb: "halt", codes: &[("recorded", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
+    Contract { verb: "hook marker", codes: HOOK },
+    Contract { verb: "hook posttool", codes: HOOK },
+    Contract { verb: "hook pretool", codes: HOOK },
+    Contract { verb: "hook stop", codes: &[("answered", Exit::Yes)] },
     Contract { verb: "journal compact", codes: &[("done", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
     Contract {
         verb: "journal verify",

@@ -8,6 +8,7 @@ mod exit;
 mod output;
 mod verbs;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -19,11 +20,20 @@ use crate::exit::Exit;
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(exit) = verbs::hook::quick(&arguments) {
+        return exit.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return not_utf8().into(),
         Err(error) => {
-            let code = if error.use_stderr() { Exit::Contract } else { Exit::Yes };
+            let code = match error.use_stderr() {
+                // Hosts take 2 for a refusal, and a mistyped hook must not stop every call.
+                true if verbs::hook::is_meant(&arguments) => Exit::No,
+                true => Exit::Contract,
+                false => Exit::Yes,
+            };
             // A closed pipe changes no answer.
             let _ = error.print();
             return code.into();

@@ -445,6 +445,10 @@ pub fn put(path: &Utf8Path, text: &str, replace: bool) -> io::Result<()> {
     let _ = disk.remove(&draft);
     let placed =
         disk.create_new(&draft, text.as_bytes()).and_then(|file| file.sync()).and_then(|()| {
+            if let Some(there) = path.metadata().ok().filter(|_| replace) {
+                // Who may read it stays as it was.
+                std::fs::set_permissions(&draft, there.permissions())?;
+            }
             match replace {
                 true => disk.rename(&draft, path),
                 false => disk.rename_new(&draft, path),

@@ -5,6 +5,8 @@
 
 pub mod bounded;
 pub mod git;
+pub mod hook;
+pub mod host;
 pub mod init;
 pub mod process;
 pub mod quickstart;

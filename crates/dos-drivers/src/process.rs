@@ -13,9 +13,27 @@ use rustix::process::{Pid, test_kill_process};
 
 /// The identity of a process that runs now; `None` when there is none, or the system does not say.
 pub fn identify(pid: u32) -> Option<ProcessId> {
-    let (start, ended) = stat(pid)?;
+    let Stat { start, ended, .. } = stat(pid)?;
     let boot = boot_name()?;
     (!ended).then_some(ProcessId { pid, start, boot })
+}
+
+/// So far up are ancestors looked for.
+const ANCESTORS_MAX: usize = 64;
+
+/// The processes that this one descends from, the nearest first, as far as the system shows them.
+pub fn ancestors() -> Vec<ProcessId> {
+    let Some(boot) = boot_name() else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let mut next = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    while let Some(pid) = next.and_then(|pid| u32::try_from(pid).ok()) {
+        let Some(stat) = stat(pid).filter(|_| found.len() < ANCESTORS_MAX) else { break };
+        found.push(ProcessId { pid, start: stat.start, boot: boot.clone() });
+        next = (stat.parent > 1).then_some(stat.parent);
+    }
+    found
 }
 
 /// Is that process running on this host? `None` when it cannot be told. `here` is this boot and
@@ -34,7 +52,7 @@ fn probe(process: &ProcessId, here: &str, last_seen: Option<Timestamp>) -> Optio
         return Some(ProcessState::Gone);
     }
     // It exists, but `/proc` may hide it from this user: then nothing is proven.
-    let (start, ended) = stat(process.pid)?;
+    let Stat { start, ended, .. } = stat(process.pid)?;
     Some(match ended || start != process.start {
         true => ProcessState::Gone,
         false => ProcessState::Running,
@@ -62,17 +80,27 @@ pub fn evidence<'a>(
         .collect()
 }
 
-/// Start time in ticks since boot, and whether it has ended and only waits to be collected. A
-/// process whose first thread has ended while others run has not ended.
-fn stat(pid: u32) -> Option<(u64, bool)> {
+/// What the system shows of one process.
+struct Stat {
+    parent: i32,
+    /// In ticks since boot.
+    start: u64,
+    /// Has it ended, and only waits to be collected? A process whose first thread has ended while
+    /// others run has not.
+    ended: bool,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, even a parenthesis.
     let after_name = text.rsplit_once(')')?.1;
     let mut fields = after_name.split_ascii_whitespace();
     let state = fields.next()?;
-    let threads: u64 = fields.nth(16)?.parse().ok()?;
+    let parent = fields.next()?.parse().ok()?;
+    let threads: u64 = fields.nth(15)?.parse().ok()?;
     let start = fields.nth(1)?.parse().ok()?;
-    Some((start, state == "X" || (state == "Z" && threads <= 1)))
+    let ended = state == "X" || (state == "Z" && threads <= 1);
+    Some(Stat { parent, start, ended })
 }
 
 /// When this machine was started.

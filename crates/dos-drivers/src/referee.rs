@@ -6,12 +6,14 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use dos_core::journal::LiveSet;
+use dos_core::journal::entry::Record;
 use dos_core::lane::command::Acquire;
 use dos_core::lane::decide::{DecideError, live_leases};
 use dos_core::lane::vitality::lapses_at;
 use dos_core::lane::{
     Admission, Command, Lease, Moment, Outcome, Policy, Refusal, Request, arbitrate, decide,
 };
+use dos_core::limits;
 use dos_core::timestamp::OutOfRange;
 use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::RealDisk;
@@ -84,6 +86,11 @@ impl<'a> Referee<'a> {
         &self.ledger
     }
 
+    /// The name that this host goes by in leases.
+    pub fn host(&self) -> &str {
+        &self.workspace.host
+    }
+
     /// Did this referee create the workspace's `.dos` folder?
     pub fn created_folder(&self) -> bool {
         self.created.get()
@@ -129,6 +136,19 @@ impl<'a> Referee<'a> {
         })?;
         self.tell();
         Ok(outcome)
+    }
+
+    /// Appends a record that decides nothing, durably.
+    pub fn record(&self, record: Record, lock_wait: Duration) -> Result<(), RefereeError> {
+        self.prepare()?;
+        let now = self.ledger.clock().now()?;
+        self.ledger.transact(lock_wait, |live| {
+            let seq = live.next_seq();
+            match seq > limits::SEQ_MAX {
+                true => Err(DecideError::SequenceExhausted.into()),
+                false => Ok((vec![record.stamped(seq, now)], ())),
+            }
+        })
     }
 
     /// Puts what stands for the journal in its place.

@@ -39,7 +39,8 @@ impl SessionName {
         if session.len() <= PLAIN_BYTES_MAX && session.chars().all(may_stand) {
             return Some(Self(session.to_string()));
         }
-        let kept: String = session.chars().filter(|c| may_stand(*c)).take(KEPT_CHARACTERS).collect();
+        let kept: String =
+            session.chars().filter(|c| may_stand(*c)).take(KEPT_CHARACTERS).collect();
         let hash = hex(&Sha256::digest(session.as_bytes()));
         let hash = hash.get(..HASH_DIGITS).unwrap_or(&hash);
         Some(Self(format!("session-{kept}.{hash}")))

@@ -9,6 +9,7 @@ mod bad_input;
 mod contract;
 mod faults;
 mod history;
+mod hooks;
 mod overlap;
 mod quirks;
 mod races;

@@ -1,4 +1,6 @@
-//! `dos init`: a `dos.toml` with lanes derived from the repository's folders.
+//! `dos init`: a `dos.toml` with lanes derived from the repository's folders, and hooks of hosts.
+
+mod hooks;
 
 use std::collections::BTreeMap;
 
@@ -23,8 +25,13 @@ Examples:
   dos init
   dos init services/api   for a folder, from the current one or from --workspace
   dos init --force        derive it anew, over the dos.toml that is there
+  dos init --hooks claude-code            wire the hooks of an agent host; a dos.toml stays
+  dos init --hooks codex --dry-run        see what would change in its settings
+  dos init --hooks gemini --uninstall     take them out again
 
-Exit codes: 0 written, 2 there is a dos.toml already, or it cannot be written.")]
+Hosts: antigravity, claude-code, codex, cursor, gemini, hermes.
+
+Exit codes: 0 written, 2 there is a dos.toml already, or a file cannot be written.")]
 pub struct Args {
     /// The folder that becomes a workspace [default: the workspace folder]
     #[arg(value_name = "DIR")]
@@ -38,6 +45,18 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Wire our hooks into the settings of this agent host
+    #[arg(long, value_name = "HOST")]
+    hooks: Option<String>,
+    /// The same as --hooks claude-code
+    #[arg(long, hide = true, conflicts_with = "hooks")]
+    with_hooks: bool,
+    /// Take our hooks out of its settings instead
+    #[arg(long, requires = "hooks", conflicts_with_all = ["strict", "force"])]
+    uninstall: bool,
+    /// Also have it refuse calls when the hook itself fails, where it can
+    #[arg(long, requires = "hooks")]
+    strict: bool,
 }
 
 /// Derives, writes and says what it did.
@@ -47,6 +66,27 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let there = path.symlink_metadata().is_ok();
     if path.is_dir() {
         bail!("{path} is a folder; move it away and run this again");
+    }
+    let named = args.hooks.as_deref().or(args.with_hooks.then_some("claude-code"));
+    let wired = match named.map(hooks::host_named).transpose()? {
+        None => None,
+        Some(host) => {
+            let (uninstall, strict, dry_run) = (args.uninstall, args.strict, args.dry_run);
+            let how = hooks::Wiring { uninstall, strict, dry_run };
+            Some(hooks::wire(context, &folder, host, how)?)
+        }
+    };
+    if let Some(wired) = &wired {
+        if !args.json {
+            wired.print();
+        }
+        if args.uninstall || (there && !args.force) || args.dry_run {
+            if args.json {
+                let hooks = wired.json();
+                output::answer(&json!({"outcome": hooks["outcome"], "hooks": hooks}), false);
+            }
+            return Ok(Exit::Yes);
+        }
     }
     if there && !args.force && !args.dry_run {
         return Err(already_there(&path));
@@ -66,7 +106,13 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     };
     let told = Told { context, folder: &folder, path: &path, derived: &derived };
     match (args.json, args.dry_run) {
-        (true, _) => output::answer(&told.json(outcome, &text), false),
+        (true, _) => {
+            let mut answer = told.json(outcome, &text);
+            if let (Some(wired), Value::Object(fields)) = (&wired, &mut answer) {
+                fields.insert("hooks".to_string(), wired.json());
+            }
+            output::answer(&answer, false);
+        }
         (false, true) => {
             output::raw(text.as_bytes());
             told.remarks().iter().for_each(|line| output::note(line));

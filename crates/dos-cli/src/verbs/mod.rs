@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod exit_codes;
 pub mod forget;
 pub mod halt;
+pub mod hook;
 pub mod init;
 pub mod journal;
 pub mod lanes;

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use toml::de::DeTable;
 
 use super::{Problem, Reader, Value, expected, named, number, string_list};
-use crate::hook::{GuardPolicy, MarkerPolicy, Strictness, StreamPolicy};
+use crate::hook::{GuardPolicy, MarkerPolicy, StreamPolicy, Strictness};
 use crate::lane::{Case, Region};
 
 const MARKER_KEYS: [&str; 3] = ["arm_on_env", "max_streak", "respect_stop_hook_active"];

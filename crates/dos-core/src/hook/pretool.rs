@@ -263,7 +263,7 @@ fn meets(region: &Region, place: &Place<'_>, case: Case) -> Option<Meeting> {
     if place.touch.with_below {
         return region_of(&place.path, case)?.meets(region).map(|contact| {
             let meeting = Meeting::from(contact);
-            Meeting { requested: place.touch.shown.clone(), ..meeting }
+            Meeting { requested: place.path.clone(), ..meeting }
         });
     }
     let path = RepoPath::new(&place.path, case)?;
@@ -273,7 +273,7 @@ fn meets(region: &Region, place: &Place<'_>, case: Case) -> Option<Meeting> {
     }
     let doubt = clause.pattern().is_err().then_some(crate::lane::region::Doubt::Unreadable);
     Some(Meeting {
-        requested: place.touch.shown.clone(),
+        requested: place.path.clone(),
         held: clause.text().to_string(),
         witness: doubt.is_none().then(|| place.path.clone()),
         doubt,
@@ -417,7 +417,7 @@ fn protected(evidence: &Evidence<'_>, policy: &GuardPolicy, touches: &[Touch]) -
     for touch in touches {
         for name in &touch.names {
             let machinery = evidence.machinery.iter().any(|file| {
-                below(name, file, case).is_some_and(|rest| rest.is_empty())
+                below(name, file, case).is_some()
                     || (touch.with_below && below(file, name, case).is_some())
             });
             let met = |folder: Option<&str>, region: &Region| {
@@ -425,8 +425,7 @@ fn protected(evidence: &Evidence<'_>, policy: &GuardPolicy, touches: &[Touch]) -
                 let place = Place { touch, path };
                 meets(region, &place, case).filter(|meeting| meeting.doubt.is_none())
             };
-            let meeting =
-                met(Some(evidence.root), &here).or_else(|| met(evidence.home, &home));
+            let meeting = met(Some(evidence.root), &here).or_else(|| met(evidence.home, &home));
             if machinery || meeting.is_some() {
                 let held = meeting.map(|meeting| meeting.held);
                 return Some(self_modify(&touch.shown, held.as_deref()));
@@ -473,10 +472,8 @@ fn exec(grant: &Grant) -> Advice {
 const HOLDERS_SHOWN: usize = 5;
 
 fn checkout(ops: &[String], others: &[&Lease], now: Timestamp) -> Advice {
-    let mut text = format!(
-        "DOS: {} changes the whole checkout, which others work in.",
-        ops.join(", ")
-    );
+    let mut text =
+        format!("DOS: {} changes the whole checkout, which others work in.", ops.join(", "));
     for lease in others.iter().take(HOLDERS_SHOWN) {
         let blocker = Blocker { lease: (*lease).clone(), meeting: None };
         text.push(' ');
@@ -517,11 +514,7 @@ fn outside(place: &Place<'_>, own: &[&Lease], mine: &Holdings<'_>) -> Advice {
 
 /// Advice about what cannot be known, while others hold lanes: when a path of theirs stands in the
 /// call, or when it runs code that nobody can read.
-fn unknown(
-    evidence: &Evidence<'_>,
-    mine: &Holdings<'_>,
-    theirs: &Holdings<'_>,
-) -> Option<Advice> {
+fn unknown(evidence: &Evidence<'_>, mine: &Holdings<'_>, theirs: &Holdings<'_>) -> Option<Advice> {
     let doings = evidence.doings;
     let why = doings.unknown.as_deref()?;
     if theirs.is_empty() {

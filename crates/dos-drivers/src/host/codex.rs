@@ -33,11 +33,6 @@ impl Host for Codex {
     }
 
     fn protected(&self) -> &'static [&'static str] {
-        &[
-            ".codex/config.toml",
-            ".codex/hooks.json",
-            "~/.codex/config.toml",
-            "~/.codex/hooks.json",
-        ]
+        &[".codex/config.toml", ".codex/hooks.json", "~/.codex/config.toml", "~/.codex/hooks.json"]
     }
 }

@@ -31,18 +31,22 @@ impl Host for Cursor {
                 Event::of_call("Shell", json!({"command": command}), act)
             }
             (None, None, _) => {
-                let input = json!({"file_path": text(raw, "file_path")?, "edits": raw.get("edits")});
+                let input =
+                    json!({"file_path": text(raw, "file_path")?, "edits": raw.get("edits")});
                 call("Edit", Some(&input))
             }
         };
         let answers = ["tool_output", "output", "result_json", "tool_response"];
-        event.result =
-            answers.iter().find_map(|name| raw.get(*name)).filter(|value| !value.is_null()).cloned();
+        event.result = answers
+            .iter()
+            .find_map(|name| raw.get(*name))
+            .filter(|value| !value.is_null())
+            .cloned();
         if moment == Moment::Pre && event.result.is_some() {
             return None;
         }
-        event.session =
-            session_name(raw.get("conversation_id")).or_else(|| session_name(raw.get("session_id")));
+        event.session = session_name(raw.get("conversation_id"))
+            .or_else(|| session_name(raw.get("session_id")));
         let root = || raw.get("workspace_roots")?.get(0)?.as_str().map(str::to_string);
         event.cwd = text(raw, "cwd").or_else(root);
         event.stop_hook_active |=

@@ -10,6 +10,8 @@ mod gemini;
 mod hermes;
 pub mod json_settings;
 mod patch;
+#[cfg(test)]
+mod tests;
 pub mod toml_settings;
 mod tools;
 pub mod wiring;

@@ -6,22 +6,25 @@ const ENVELOPE: [&str; 4] =
 
 /// The files that the patch names.
 pub fn files(patch: &str) -> Vec<String> {
-    let mut files = Vec::new();
-    for line in patch.lines() {
-        let named = ENVELOPE.iter().find_map(|start| line.trim_start().strip_prefix(start));
-        let in_diff = || line.strip_prefix("--- ").or_else(|| line.strip_prefix("+++ "));
-        let Some(named) = named.or_else(in_diff) else { continue };
-        // A diff may name a time behind a tab, and one of two trees before the path.
-        let path = named.split('\t').next().unwrap_or(named).trim();
-        if path.is_empty() || path == "/dev/null" {
-            continue;
-        }
-        let is_diff = line.starts_with("--- ") || line.starts_with("+++ ");
-        let bare = path.strip_prefix("a/").or_else(|| path.strip_prefix("b/"));
-        files.push(if is_diff { bare.unwrap_or(path) } else { path }.to_string());
-    }
+    let mut files: Vec<String> = match patch.contains("*** Begin Patch") {
+        true => patch.lines().filter_map(of_envelope).map(str::to_string).collect(),
+        false => patch.lines().filter_map(of_diff).map(str::to_string).collect(),
+    };
     files.dedup();
     files
+}
+
+fn of_envelope(line: &str) -> Option<&str> {
+    let named = ENVELOPE.iter().find_map(|start| line.trim_start().strip_prefix(start))?;
+    Some(named.trim()).filter(|path| !path.is_empty())
+}
+
+/// A diff may name a time behind a tab, and one of two trees before the path.
+fn of_diff(line: &str) -> Option<&str> {
+    let named = line.strip_prefix("--- ").or_else(|| line.strip_prefix("+++ "))?;
+    let path = named.split('\t').next()?.trim();
+    let bare = path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")).unwrap_or(path);
+    Some(bare).filter(|path| !path.is_empty() && *path != "/dev/null")
 }
 
 #[cfg(test)]

@@ -1,0 +1,132 @@
+//! The names of a file: where a path really leads.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::hook::Touch;
+
+/// More links than this in one path lead nowhere: the kernel gives up there.
+const LINKS_MAX: usize = 40;
+/// So much of a path is repeated to people, in characters.
+const SHOWN_MAX: usize = 200;
+
+/// Where paths start.
+pub struct Bases<'a> {
+    /// Relative paths.
+    pub folder: &'a Utf8Path,
+    /// `~`.
+    pub home: Option<&'a Utf8Path>,
+}
+
+impl Bases<'_> {
+    /// The touched place that the path names: what a link leads to, and the link itself.
+    pub fn touch(&self, path: &str, with_below: bool) -> Touch {
+        let absolute = self.absolute(path);
+        let mut names = vec![followed(&absolute)];
+        let parent = absolute.parent().map(followed);
+        if let (Some(parent), Some(name)) = (parent, absolute.file_name()) {
+            // `x/.` names no file of its own.
+            let itself = parent.join(name);
+            if !names.contains(&itself) {
+                names.push(itself);
+            }
+        }
+        Touch {
+            shown: shown(path),
+            names: names.into_iter().map(Utf8PathBuf::into_string).collect(),
+            with_below,
+        }
+    }
+
+    fn absolute(&self, path: &str) -> Utf8PathBuf {
+        let path = path.strip_prefix("file://").unwrap_or(path);
+        match (path.strip_prefix('~'), self.home) {
+            (Some(""), Some(home)) => home.to_owned(),
+            (Some(rest), Some(home)) if rest.starts_with('/') => {
+                home.join(rest.trim_start_matches('/'))
+            }
+            _ => self.folder.join(path),
+        }
+    }
+}
+
+/// The path on one line, cut short.
+fn shown(path: &str) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut shown: String = path.chars().map(plain).take(SHOWN_MAX).collect();
+    if path.chars().nth(SHOWN_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Follows every link of an absolute path, as the kernel does, also where its end is not there yet.
+pub fn followed(path: &Utf8Path) -> Utf8PathBuf {
+    let mut reached = Utf8PathBuf::from("/");
+    // The components to go, the next one last.
+    let mut to_go: Vec<String> = parts(path);
+    let mut links = 0;
+    while let Some(part) = to_go.pop() {
+        if part == ".." {
+            reached.pop();
+            continue;
+        }
+        let next = reached.join(&part);
+        match next.read_link_utf8() {
+            Ok(target) if links < LINKS_MAX => {
+                links += 1;
+                if target.is_absolute() {
+                    reached = Utf8PathBuf::from("/");
+                }
+                to_go.extend(parts(&target));
+            }
+            _ => reached = next,
+        }
+    }
+    reached
+}
+
+/// The components of a path that name something, the first one last.
+fn parts(path: &Utf8Path) -> Vec<String> {
+    let parts = path.as_str().split('/').filter(|part| !matches!(*part, "" | "."));
+    let mut parts: Vec<String> = parts.map(str::to_string).collect();
+    parts.reverse();
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn every_spelling_leads_to_the_same_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap().canonicalize_utf8().unwrap();
+        std::fs::create_dir_all(root.join("api/deep")).unwrap();
+        std::fs::create_dir_all(root.join("web")).unwrap();
+        symlink("../api", root.join("web/link")).unwrap();
+        symlink(root.join("api/new.py"), root.join("web/dangling")).unwrap();
+        symlink("loop", root.join("web/loop")).unwrap();
+        let bases = Bases { folder: &root.join("web"), home: Some(&root) };
+        for (path, leads) in [
+            ("../api/x.py", "api/x.py"),
+            ("./../api//./x.py", "api/x.py"),
+            ("link/x.py", "api/x.py"),
+            ("link/not/there/yet.py", "api/not/there/yet.py"),
+            // The kernel's `..` of a link's target, not of the link.
+            ("link/../x.py", "x.py"),
+            ("nowhere/../x.py", "web/x.py"),
+            ("dangling", "api/new.py"),
+            ("~/api/x.py", "api/x.py"),
+            ("loop/x", "web/loop/x"),
+        ] {
+            let names = bases.touch(path, false).names;
+            assert!(names.contains(&root.join(leads).into_string()), "{path}: {names:?}");
+        }
+        let absolute = root.join("web/link/x.py");
+        let names = bases.touch(absolute.as_str(), false).names;
+        assert_eq!(names, [root.join("api/x.py").as_str()]);
+        // A link has a name of its own: removing it is a write there.
+        let names = bases.touch("link", false).names;
+        assert_eq!(names, [root.join("api").as_str(), root.join("web/link").as_str()]);
+    }
+}
