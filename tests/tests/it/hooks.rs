@@ -1,6 +1,7 @@
 //! The hooks as hosts call them: the real binary, an event on its input, the host's words back.
 
 mod guard;
+mod wiring;
 
 use dos_tests::{Output, TestEnv};
 use serde_json::{Value, json};

@@ -36,6 +36,8 @@ const TRANSITIVE: &[&str] = &[
     "dos-core",
     "hybrid-array",
     "itoa",
+    // For what it knows of processors other than ours.
+    "libc",
     "memchr",
     "num-conv",
     "powerfmt",

@@ -82,8 +82,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         }
         if args.uninstall || (there && !args.force) || args.dry_run {
             if args.json {
-                let hooks = wired.json();
-                output::answer(&json!({"outcome": hooks["outcome"], "hooks": hooks}), false);
+                let answer = json!({"outcome": wired.outcome(), "hooks": wired.json()});
+                output::answer(&answer, false);
             }
             return Ok(Exit::Yes);
         }

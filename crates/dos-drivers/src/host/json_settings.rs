@@ -168,9 +168,9 @@ impl Hook {
     /// Does it say what we would write?
     fn is(&self, wanted: &[(&'static str, Value)]) -> bool {
         let same = |(name, value): &(&str, Value)| {
-            self.entry.get(name).and_then(|found| found.value()).is_some_and(|found| match value {
-                Value::String(text) => text_of(&found).as_ref() == Some(text),
-                other => found.to_string() == other.to_string(),
+            let found = self.entry.get(name).and_then(|found| found.value());
+            found.is_some_and(|found| {
+                serde_json::from_str::<Value>(&found.to_string()).is_ok_and(|found| found == *value)
             })
         };
         self.entry.properties().len() == wanted.len() && wanted.iter().all(same)

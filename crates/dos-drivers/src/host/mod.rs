@@ -3,6 +3,7 @@
 //! One file for each. A host that changes is an edit of its file and of nothing else.
 
 mod antigravity;
+pub mod canary;
 mod claude_code;
 mod codex;
 mod cursor;

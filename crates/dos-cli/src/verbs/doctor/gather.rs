@@ -12,6 +12,7 @@ use dos_store::inspect::{LockState, Obstacle, inspect_lock, nearest_folder, writ
 use dos_store::{StoreError, Workspace};
 
 use super::findings::{self, Finding, Severity};
+use super::hooks::{self, WiredHost};
 use super::root_and_workspace;
 use super::text::shell;
 use crate::context::Context;
@@ -29,6 +30,8 @@ pub struct Report {
     pub has_config: bool,
     /// The workspace and its state; `None` when its `dos.toml` cannot be read at all.
     pub opened: Option<Opened>,
+    /// Agent hosts that are wired.
+    pub hosts: Vec<WiredHost>,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
@@ -65,6 +68,7 @@ impl Report {
             git: git::is_work_tree(&root),
             has_config: config.exists(),
             opened: None,
+            hosts: Vec::new(),
             findings: Vec::new(),
             root,
         };
@@ -84,6 +88,7 @@ impl Report {
                 report.opened = Some(opened);
             }
         }
+        report.hosts = hooks::gather(context, &report.root, &mut report.findings);
         report.findings.sort_by_key(|finding| finding.severity);
         Ok(report)
     }

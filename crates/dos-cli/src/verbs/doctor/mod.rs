@@ -2,6 +2,7 @@
 
 mod findings;
 mod gather;
+mod hooks;
 mod report;
 mod text;
 
@@ -20,7 +21,8 @@ pub use text::{aligned, counted, plain, shell};
 
 /// Report the workspace, its lanes and what is wrong
 ///
-/// Reads and locks nothing that a writer could notice, and changes nothing unless it is told to.
+/// Reads and locks nothing that a writer could notice, and changes nothing unless it is told to. Hooks
+/// that are wired into an agent host are run once with a made-up event, of which nothing is recorded.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

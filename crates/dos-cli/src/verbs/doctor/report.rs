@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::findings::{Finding, Severity, since};
 use super::gather::{Opened, Report};
+use super::hooks::WiredHost;
 use super::lanes_json;
 use super::text::{aligned, bytes, counted, plain, shell};
 use crate::exit::{CONTRACTS, Contract};
@@ -43,6 +44,12 @@ impl Report {
                 lines.push(heading(&format!("dead ({})", opened.dead.len())));
                 lines.extend(opened.dead_lines());
             }
+        }
+        if !self.hosts.is_empty() {
+            lines.push(String::new());
+            lines.push(heading("hooks"));
+            let rows: Vec<Vec<String>> = self.hosts.iter().map(WiredHost::row).collect();
+            lines.extend(aligned(&rows, 2));
         }
         lines.push(String::new());
         lines.extend(self.finding_lines(colour));
@@ -104,6 +111,8 @@ impl Report {
         object.insert("configured".to_string(), self.has_config.into());
         object.insert("exit_codes".to_string(), exit_codes::table(&contracts));
         object.insert("findings".to_string(), findings);
+        let hosts: Value = self.hosts.iter().map(WiredHost::json).collect();
+        object.insert("hosts".to_string(), hosts);
         object.insert(
             "paths".to_string(),
             json!({"root": self.root.as_str(), "config": config.as_str()}),

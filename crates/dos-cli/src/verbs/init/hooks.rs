@@ -86,7 +86,8 @@ fn read(path: &Utf8Path) -> anyhow::Result<String> {
 }
 
 impl Wired {
-    fn outcome(&self) -> &'static str {
+    /// The stable word for it.
+    pub fn outcome(&self) -> &'static str {
         match (self.before == self.after, self.how.dry_run, self.how.uninstall) {
             (true, _, _) => "unchanged",
             (false, true, true) => "would_unwire",
