@@ -97,7 +97,9 @@ impl Action {
             Self::Adopt(lane) => {
                 Command::Adopt(Adopt { lane: text(lane), holder, ..Adopt::default() })
             }
-            Self::Scavenge(lane) => Command::Scavenge { lane: text(lane), loop_ts: String::new() },
+            Self::Scavenge(lane) => {
+                Command::Scavenge { lane: text(lane), loop_ts: String::new(), ended_run: None }
+            }
             Self::Halt(lane) => Command::Halt(Halt {
                 handle: text("run"),
                 lane: text(lane),

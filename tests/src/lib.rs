@@ -29,7 +29,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use output::Output;
-pub use running::{Running, Signals};
+pub use running::{Running, Signals, signal};
 
 /// A workspace of its own, a home and a place for temporary files, all gone when it is dropped.
 pub struct TestEnv {

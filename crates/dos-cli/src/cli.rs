@@ -39,6 +39,7 @@ pub enum Verb {
     Doctor(verbs::doctor::Args),
     ExitCodes(verbs::exit_codes::Args),
     Forget(verbs::forget::Args),
+    Gate(verbs::gate::Args),
     Halt(verbs::halt::Args),
     #[command(subcommand)]
     Hook(verbs::hook::Verb),
@@ -52,17 +53,21 @@ pub enum Verb {
     LeaseLane(verbs::lease_lane::Verb),
     Lanes(verbs::lanes::Args),
     Lint(verbs::lint::Args),
+    Liveness(verbs::liveness::Args),
+    Loop(verbs::loop_plan::Args),
     Man(verbs::man::Args),
     Overlap(verbs::overlap::Args),
     Projects(verbs::projects::Args),
     Quickstart(verbs::quickstart::Args),
     Reap(verbs::reap::Args),
     Reindex(verbs::reindex::Args),
+    Run(verbs::run::Args),
     #[command(subcommand)]
     RunId(verbs::run_id::Verb),
     #[command(subcommand)]
     Snapshot(verbs::snapshot::Verb),
     StateDiff(verbs::state_diff::Args),
+    Supervise(verbs::supervise::Args),
 }
 
 impl Verb {
@@ -74,6 +79,7 @@ impl Verb {
             Self::Doctor(args) => verbs::doctor::run(context, args),
             Self::ExitCodes(args) => verbs::exit_codes::run(args),
             Self::Forget(args) => verbs::forget::run(context, args),
+            Self::Gate(args) => verbs::gate::run(context, args),
             Self::Halt(args) => verbs::halt::run(context, args),
             Self::Hook(verb) => verb.run(context),
             Self::Init(args) => verbs::init::run(context, args),
@@ -83,15 +89,19 @@ impl Verb {
             Self::LeaseLane(verb) => verb.run(context),
             Self::Lanes(args) => verbs::lanes::run(context, args),
             Self::Lint(args) => verbs::lint::run(context, args),
+            Self::Liveness(args) => verbs::liveness::run(context, args),
+            Self::Loop(args) => verbs::loop_plan::run(context, args),
             Self::Overlap(args) => verbs::overlap::run(context, args),
             Self::Man(args) => verbs::man::run(args),
             Self::Projects(args) => verbs::projects::run(context, args),
             Self::Quickstart(args) => verbs::quickstart::run(context, args),
             Self::Reap(args) => verbs::reap::run(context, args),
             Self::Reindex(args) => verbs::reindex::run(context, args),
+            Self::Run(args) => verbs::run::run(context, args),
             Self::RunId(verb) => verb.run(context),
             Self::Snapshot(verb) => verb.run(context),
             Self::StateDiff(args) => verbs::state_diff::run(context, args),
+            Self::Supervise(args) => verbs::supervise::run(context, args),
         }
     }
 }

@@ -8,18 +8,36 @@ use dos_core::witness::Outcome;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// The answer is yes, or the thing is done.
-    Yes = 0,
+    Yes,
     /// The answer is no.
-    No = 1,
+    No,
     /// The question was wrong, or could not be answered: usage, input, disk.
-    Contract = 2,
+    Contract,
     /// Nobody who counts could tell.
-    Unwitnessed = 3,
+    Unwitnessed,
     /// The lock stayed busy past the deadline: ask again.
-    Busy = 4,
+    Busy,
+    /// A run is alive and does not move.
+    Spinning,
+    /// A run shows no sign of life.
+    Stalled,
+    /// The code of a command that was run.
+    Of(u8),
 }
 
 impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Yes => 0,
+            Self::No => 1,
+            Self::Contract => 2,
+            Self::Unwitnessed | Self::Spinning => 3,
+            Self::Busy | Self::Stalled => 4,
+            Self::Of(code) => code,
+        }
+    }
+
     /// The code of a verdict about a claim.
     pub fn of_outcome(outcome: Outcome) -> Self {
         match outcome {
@@ -32,7 +50,7 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 
@@ -105,9 +123,23 @@ pub const CONTRACTS: &[Contract] = &[
         codes: &[("recorded", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY],
     },
     Contract {
+        verb: "lease-lane reap",
+        codes: &[("reaped", Exit::Yes), ("nothing_dead", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
+    },
+    Contract {
         verb: "lint",
         codes: &[("clean", Exit::Yes), ("findings", Exit::No), CONTRACT_ERROR],
     },
+    Contract {
+        verb: "liveness",
+        codes: &[
+            ("ADVANCING", Exit::Yes),
+            ("SPINNING", Exit::Spinning),
+            ("STALLED", Exit::Stalled),
+            CONTRACT_ERROR,
+        ],
+    },
+    Contract { verb: "loop", codes: &[("planned", Exit::Yes), CONTRACT_ERROR] },
     Contract {
         verb: "overlap",
         codes: &[("disjoint", Exit::Yes), ("meet", Exit::No), CONTRACT_ERROR],
@@ -119,6 +151,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract { verb: "reap", codes: &[("done", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
     Contract { verb: "reindex", codes: &[("done", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
+    Contract { verb: "run", codes: &[("refuse", Exit::No), CONTRACT_ERROR, LOCK_BUSY] },
     Contract {
         verb: "run-id show",
         codes: &[("shown", Exit::Yes), ("missing", Exit::No), CONTRACT_ERROR],
@@ -150,5 +183,9 @@ pub const CONTRACTS: &[Contract] = &[
             ("no_claim", Exit::Unwitnessed),
             CONTRACT_ERROR,
         ],
+    },
+    Contract {
+        verb: "supervise",
+        codes: &[("ended", Exit::Yes), ("another", Exit::No), CONTRACT_ERROR],
     },
 ];

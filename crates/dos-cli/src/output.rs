@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use dos_core::json;
 use dos_drivers::RefereeError;
+use dos_drivers::runner::RunError;
 use dos_store::StoreError;
 use serde_json::{Value, json};
 
@@ -111,6 +112,9 @@ pub fn busy(lane: &str, error: &anyhow::Error) -> Exit {
 fn store_error(error: &anyhow::Error) -> Option<&StoreError> {
     match error.downcast_ref::<RefereeError>() {
         Some(RefereeError::Store(store)) => Some(store),
-        _ => error.downcast_ref::<StoreError>(),
+        _ => match error.downcast_ref::<RunError>() {
+            Some(RunError::Referee(RefereeError::Store(store))) => Some(store),
+            _ => error.downcast_ref::<StoreError>(),
+        },
     }
 }

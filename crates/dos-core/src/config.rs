@@ -2,6 +2,8 @@
 //!
 //! A table that is malformed is reported with its place and left out as a whole; the others apply.
 
+mod fleet;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -14,6 +16,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::data_class::DataClassPolicy;
+use crate::fleet::{LivenessPolicy, SupervisePolicy, WorkerPolicy};
 use crate::hook::{GuardPolicy, MarkerPolicy, StreamPolicy};
 use crate::journal::JournalPolicy;
 use crate::lane::overlap::{self, Exact, OverlapPolicy, POLICY_NAMES};
@@ -43,6 +46,12 @@ pub struct Config {
     pub data_class: DataClassPolicy,
     /// What shares one state: a work tree, or all work trees of a repository.
     pub scope: Scope,
+    /// When a run moves.
+    pub liveness: LivenessPolicy,
+    /// How many workers are wanted.
+    pub supervise: SupervisePolicy,
+    /// How workers are started and stopped.
+    pub worker: WorkerPolicy,
     /// Do letters of different case name one file, under the overlap policy `exact`?
     pub case: Case,
     /// What does not count when two states are compared.
@@ -82,7 +91,7 @@ impl fmt::Display for Finding {
 }
 
 /// Tables and keys of `dos.toml` that some part of the system reads.
-const TABLES: [&str; 26] = [
+const TABLES: [&str; 27] = [
     "workspace",
     "journal",
     "lanes",
@@ -109,6 +118,7 @@ const TABLES: [&str; 26] = [
     "data",
     "precursor",
     "state_diff",
+    "worker",
 ];
 /// The names under `[paths]`, of which this version reads two.
 const PATH_KEYS: [&str; 14] = [
@@ -161,6 +171,9 @@ impl Config {
         let tool_stream =
             reader.table(&document, "tool_stream", Reader::tool_stream).unwrap_or_default();
         let guard = reader.table(&document, "guard", Reader::guard).unwrap_or_default();
+        let liveness = reader.table(&document, "liveness", Reader::liveness).unwrap_or_default();
+        let supervise = reader.table(&document, "supervise", Reader::supervise).unwrap_or_default();
+        let worker = reader.table(&document, "worker", Reader::worker).unwrap_or_default();
         reader.unknown_keys(&document, &TABLES, "dos.toml");
         let lanes_declared = lanes.is_some();
         let mut policy = Policy::new(lanes.unwrap_or_else(Lanes::undeclared), overlap);
@@ -179,6 +192,9 @@ impl Config {
             marker,
             tool_stream,
             guard,
+            liveness,
+            supervise,
+            worker,
             state_rules,
             lanes_declared,
             findings,

@@ -4,15 +4,21 @@
 #![forbid(unsafe_code)]
 
 pub mod bounded;
+pub mod fleet;
 pub mod git;
 pub mod hook;
 pub mod host;
 pub mod init;
+pub mod launch;
 pub mod process;
 pub mod quickstart;
 pub mod referee;
+pub mod runner;
+pub mod signals;
 pub mod snapshot;
 pub mod spawn;
+pub mod supervisor;
 pub mod watch;
+pub mod worker_log;
 
 pub use referee::{Referee, RefereeError, View};

@@ -36,6 +36,15 @@ pub fn ancestors() -> Vec<ProcessId> {
     found
 }
 
+/// Does a process of that number run here? `None` when it cannot be told.
+pub fn is_running(pid: u32) -> Option<bool> {
+    let number = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    match test_kill_process(number) {
+        Err(Errno::SRCH) => Some(false),
+        _ => stat(pid).map(|stat| !stat.ended),
+    }
+}
+
 /// Is that process running on this host? `None` when it cannot be told. `here` is this boot and
 /// namespace, `last_seen` when the process's lease last showed a sign of life.
 fn probe(process: &ProcessId, here: &str, last_seen: Option<Timestamp>) -> Option<ProcessState> {
@@ -68,6 +77,12 @@ pub fn evidence<'a>(
         .filter(|lease| lease.host() == Some(host))
         .filter_map(|lease| Some((lease.named_process()?, lease.newest_stamp())))
         .collect();
+    states(named)
+}
+
+/// What the process table says of these processes, each with when it was last known to run. One of
+/// which nothing can be told is left out.
+pub fn states(named: Vec<(ProcessId, Option<Timestamp>)>) -> Vec<(ProcessId, ProcessState)> {
     if named.is_empty() {
         return Vec::new();
     }

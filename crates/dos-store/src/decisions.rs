@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::lock::{guard_path, kernel_lock};
 use crate::log::Log;
 use crate::poison;
 use crate::workspace::Workspace;
@@ -23,26 +22,6 @@ pub struct Override<'a> {
     pub lane: &'a str,
     /// When.
     pub now: Timestamp,
-}
-
-/// Appends lines, made under the lock, to a log by which no lane is decided. Nothing, when there are
-/// none.
-pub(crate) fn append_durably<D: Disk + Clone, C: Clock>(
-    disk: &D,
-    clock: &C,
-    log: &Log<D>,
-    lines: impl FnOnce() -> Result<String, StoreError>,
-) -> Result<(), StoreError> {
-    let lock = kernel_lock(disk, clock, &guard_path(log.path()), WAIT)?;
-    // It needs nobody to look at it first.
-    poison::heal(disk, log)?;
-    let lines = lines()?;
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let appended = poison::marked_if_lost(disk, log.path(), log.append(&lines));
-    drop(lock);
-    poison::sync(disk, log.path(), appended?)
 }
 
 impl Override<'_> {

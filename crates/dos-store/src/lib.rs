@@ -24,6 +24,7 @@ pub mod poison;
 pub mod registry;
 pub mod scratch;
 pub mod sessions;
+pub mod side_log;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod snapshot;

@@ -129,6 +129,25 @@ impl<D: Disk + Clone> Log<D> {
         Ok(offset + filled as u64)
     }
 
+    /// Calls `each` for the last lines of the log, in order: those that begin in its last `bytes` bytes.
+    pub fn scan_tail(
+        &self,
+        bytes: u64,
+        mut each: impl FnMut(RawLine<'_>),
+    ) -> Result<(), StoreError> {
+        let Some(file) = self.open()? else { return Ok(()) };
+        let length = file.stat().map_err(StoreError::io("look at", &self.path))?.len;
+        // One byte earlier, so that a line that begins right there is known to begin.
+        let from = length.saturating_sub(bytes).saturating_sub(1);
+        let mut first = from > 0;
+        self.scan_file(&file, from, |line| {
+            if !core::mem::take(&mut first) {
+                each(line);
+            }
+        })?;
+        Ok(())
+    }
+
     /// Passes over the rest of a line that is too long to keep; returns where the next one begins.
     fn skip_long_line(
         &self,

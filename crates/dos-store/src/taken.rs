@@ -17,10 +17,10 @@ use sha2::{Digest, Sha256};
 
 use crate::chain::{self, ChainCheck};
 use crate::clock::Clock;
-use crate::decisions::append_durably;
 use crate::disk::{Disk, DiskFile, read_open, remove_if_there};
 use crate::error::StoreError;
 use crate::log::Log;
+use crate::side_log;
 use crate::snapshot::hex;
 use crate::workspace::Workspace;
 
@@ -93,7 +93,7 @@ impl<D: Disk + Clone> Taken<D> {
     ) -> Result<Kept, StoreError> {
         workspace.prepare_write(&self.disk, self.log.path())?;
         let mut kept = None;
-        append_durably(&self.disk, clock, &self.log, || {
+        side_log::append(&self.disk, clock, &self.log, || {
             let held = self.names()?.of(name.as_str()).cloned();
             if let Some(row) = held.filter(|_| !replace) {
                 kept = Some(Kept::NameTaken(row));

@@ -8,6 +8,7 @@
 mod bad_input;
 mod contract;
 mod faults;
+mod fleet;
 mod history;
 mod hooks;
 mod overlap;

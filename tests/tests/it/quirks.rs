@@ -4,6 +4,7 @@
 //! inputs are those that show it in the original.
 
 mod arbiter;
+mod fleet;
 mod hooks;
 mod journal;
 mod leases;

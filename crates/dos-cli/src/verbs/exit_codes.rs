@@ -35,7 +35,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     for contract in shown {
         output::line(&format!("dos {}", contract.verb));
         for (token, exit) in contract.codes {
-            output::line(&format!("  {}  {token}", *exit as u8));
+            output::line(&format!("  {}  {token}", exit.code()));
         }
     }
     Ok(Exit::Yes)
@@ -46,7 +46,7 @@ pub fn table(contracts: &[&Contract]) -> Value {
     let verbs = contracts.iter().map(|contract| {
         let codes = contract.codes.iter();
         let codes: Map<String, Value> =
-            codes.map(|(token, exit)| (token.to_string(), (*exit as u8).into())).collect();
+            codes.map(|(token, exit)| (token.to_string(), exit.code().into())).collect();
         (contract.verb.to_string(), Value::Object(codes))
     });
     Value::Object(verbs.collect())

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
@@ -92,6 +93,18 @@ pub fn millis_of(text: &str) -> Option<i64> {
 }
 
 impl RunId {
+    /// The variables that tell a process which run it is.
+    pub fn lineage(&self) -> Vec<(String, String)> {
+        let named = |name: &str, value: &String| (String::from(name), value.clone());
+        let parent = self.parent_id.iter().map(|parent| named("CID_PARENT_ID", parent));
+        let own = [
+            named("CID_RUN_ID", &self.run_id),
+            named("CID_ROOT_ID", &self.root_id),
+            named("CID_PROCESS_ID", &self.process_id),
+        ];
+        own.into_iter().chain(parent).collect()
+    }
+
     /// The object that `dos run-id` prints and a run folder keeps in `run.json`.
     pub fn to_json(&self) -> Value {
         json!({

@@ -3,10 +3,12 @@
 pub mod compaction;
 pub mod decode;
 pub mod entry;
+pub mod freshness;
 pub mod live_set;
 mod plain;
 
 pub use compaction::Compaction;
+pub use freshness::Freshness;
 pub use live_set::{Fold, LiveSet};
 
 /// How the journal is kept.

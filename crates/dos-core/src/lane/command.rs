@@ -34,6 +34,9 @@ pub enum Command {
         lane: String,
         /// The loop stamp; empty for the newest lease of the lane.
         loop_ts: String,
+        /// A run that has ended, as the process that started it has seen. That is the proof for a lease
+        /// of this run that names no process.
+        ended_run: Option<String>,
     },
 }
 
@@ -116,6 +119,8 @@ pub struct Spawn {
     pub run_id: Option<String>,
     /// The launcher's process.
     pub pid: Option<u32>,
+    /// The worker's process, where it has started and waits; then its number is recorded instead.
+    pub process: Option<ProcessId>,
     /// Why.
     pub reason: String,
 }

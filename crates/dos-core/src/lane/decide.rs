@@ -113,7 +113,9 @@ pub fn decide(
         Command::Adopt(adopt) => decide_adopt(live, adopt, moment, policy),
         Command::Halt(halt) => decide_halt(live, halt, moment),
         Command::Spawn(spawn) => decide_spawn(live, spawn, moment),
-        Command::Scavenge { lane, loop_ts } => decide_scavenge(live, lane, loop_ts, moment, policy),
+        Command::Scavenge { lane, loop_ts, ended_run } => {
+            decide_scavenge(live, (lane, loop_ts), ended_run.as_deref(), moment, policy)
+        }
     }
 }
 
@@ -397,7 +399,11 @@ fn decide_spawn(live: &LiveSet, spawn: &Spawn, moment: &Moment) -> Result<Decisi
         host: Some(&moment.host),
         run_id: spawn.run_id.as_deref(),
     };
-    let record = entry::spawn(&about, &spawn.holder, spawn.pid, &reason);
+    let process = spawn.process.as_ref();
+    let pid = process.map(|process| process.pid).or(spawn.pid);
+    let record = entry::spawn(&about, &spawn.holder, pid, &reason)
+        .with("pid_start", process.map(|process| process.start.into()))
+        .with("pid_boot", process.map(|process| process.boot.as_str().into()));
     let entries = Vec::from([record.stamped(live.next_seq(), moment.now)]);
     let (lane, who) = (spawn.lane.clone(), spawn.holder.clone());
     Ok(Decision { entries, outcome: Outcome::Recorded { lane, loop_ts, who } })
@@ -405,18 +411,24 @@ fn decide_spawn(live: &LiveSet, spawn: &Spawn, moment: &Moment) -> Result<Decisi
 
 fn decide_scavenge(
     live: &LiveSet,
-    lane: &str,
-    loop_ts: &str,
+    (lane, loop_ts): (&str, &str),
+    ended_run: Option<&str>,
     moment: &Moment,
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
-    let dead = |lease: &Lease| proof_of_death(lease, moment).is_some();
+    let proof = |lease: &Lease| {
+        let ended =
+            ended_run.filter(|run| lease.run_id() == Some(run) && lease.named_process().is_none());
+        let ended = || Some(Death::RunEnded { run_id: ended?.to_string() });
+        proof_of_death(lease, moment).or_else(ended)
+    };
+    let dead = |lease: &Lease| proof(lease).is_some();
     let found = newest_of(live, lane, loop_ts, policy, dead)
         .or_else(|| newest_of(live, lane, loop_ts, policy, |_| true));
     let Some(lease) = found else {
         return Ok(not_held(live, lane, moment, policy));
     };
-    let Some(death) = proof_of_death(lease, moment) else {
+    let Some(death) = proof(lease) else {
         return Ok(still_alive(lease));
     };
     let record = entry::scavenge(lease, &death.to_string(), lease.holder());

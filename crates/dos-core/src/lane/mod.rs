@@ -15,6 +15,7 @@ pub mod pattern;
 pub mod policy;
 pub mod refusal;
 pub mod region;
+pub mod texts;
 pub mod tree;
 pub mod vitality;
 

@@ -47,6 +47,11 @@ pub enum Death {
         /// The process number.
         pid: u32,
     },
+    /// The run that held it has ended, as the process that started it has seen.
+    RunEnded {
+        /// The run.
+        run_id: String,
+    },
 }
 
 impl Death {
@@ -55,6 +60,7 @@ impl Death {
         match self {
             Self::Lapsed { .. } => "LAPSED",
             Self::ProcessGone { .. } => "PROCESS_GONE",
+            Self::RunEnded { .. } => "RUN_ENDED",
         }
     }
 }
@@ -71,6 +77,9 @@ impl fmt::Display for Death {
             ),
             Self::ProcessGone { pid } => {
                 write!(formatter, "its process {pid} is gone from this host")
+            }
+            Self::RunEnded { run_id } => {
+                write!(formatter, "its run {run_id} has ended, and nobody else holds for it")
             }
         }
     }

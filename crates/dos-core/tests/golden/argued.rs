@@ -10,6 +10,7 @@ pub fn arguments(function: &str) -> &'static [&'static str] {
         "arbitrate_ladder" => &["declared-tree", "exclusive-pick"],
         "compact" => &["seq-bound"],
         "diff_state" => &["truth-values"],
+        "fold_since" => &["offset-stamp"],
         "run_id" => &["run-id-time"],
         _ => &[],
     }
@@ -32,6 +33,13 @@ pub fn argument(function: &str, input: &Value, ours: &Value, want: &Value) -> Op
             };
             more.map(truth).reduce(|all, one| all && one)?.then_some("truth-values")
         }
+        // A stamp that says its offset, zero, is read as everywhere else.
+        "fold_since" => input["entries"]
+            .as_array()?
+            .iter()
+            .flat_map(|entry| [&entry["ts"], &entry["heartbeat_at"]])
+            .any(|stamp| stamp.as_str().is_some_and(|stamp| stamp.ends_with("+00:00")))
+            .then_some("offset-stamp"),
         // A time that does not fit is an error, not an id that sorts before all others.
         "run_id" => {
             let late = input["ts_ms"].as_i64()? >= 1 << 45;

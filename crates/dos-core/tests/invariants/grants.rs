@@ -76,7 +76,11 @@ fn step() -> impl Strategy<Value = Move> {
         .prop_map(|lane| Command::Halt(Halt { handle: "h".to_string(), lane, ..Halt::default() }));
     let spawn = (named(), holder())
         .prop_map(|(lane, holder)| Command::Spawn(Spawn { lane, holder, ..Spawn::default() }));
-    let scavenge = named().prop_map(|lane| Command::Scavenge { lane, loop_ts: String::new() });
+    let scavenge = named().prop_map(|lane| Command::Scavenge {
+        lane,
+        loop_ts: String::new(),
+        ended_run: None,
+    });
     let command = prop_oneof![
         6 => acquiring().prop_map(Command::Acquire),
         2 => claim().prop_map(Command::Release),

@@ -96,7 +96,7 @@ pub fn adopt(lane: &str, holder: &str, from: Option<&str>) -> Command {
 }
 
 pub fn scavenge(lane: &str) -> Command {
-    Command::Scavenge { lane: lane.to_string(), loop_ts: String::new() }
+    Command::Scavenge { lane: lane.to_string(), loop_ts: String::new(), ended_run: None }
 }
 
 pub fn process(pid: u32) -> ProcessId {

@@ -19,7 +19,8 @@ const fn case(verb: &'static str, arguments: &'static str, token: &'static str) 
     Case { verb, arguments, token }
 }
 
-/// In a workspace where `a` holds `api` under the token 1 and has the archive lock.
+/// In a workspace where `a` holds `api` under the token 1 and has the archive lock, and a `ghost`
+/// was never heard of again.
 const CASES: &[Case] = &[
     case("arbitrate", "--lane web", "acquire"),
     case("arbitrate", "--lane api", "refuse"),
@@ -61,6 +62,23 @@ const CASES: &[Case] = &[
     case("lease-lane heartbeat", "--lane api --owner a", "beat"),
     case("lease-lane heartbeat", "--lane api --owner b", "not_held"),
     case("lease-lane heartbeat", "--lane api", "contract_error"),
+    case("lease-lane reap", "--lane ghost", "reaped"),
+    case("lease-lane reap", "--lane api", "nothing_dead"),
+    case("lease-lane reap", "--nosuch", "contract_error"),
+    case(
+        "liveness",
+        "--run-id RID-1M89PYD52D6YY80 --last-heartbeat-age-ms 0 --now-ms 1795622384802",
+        "ADVANCING",
+    ),
+    case(
+        "liveness",
+        "--run-id RID-1M89PYD52D6YY80 --last-heartbeat-age-ms 0 --now-ms 1795722384802",
+        "SPINNING",
+    ),
+    case("liveness", "--run-id RID-1M89PYD52D6YY80", "STALLED"),
+    case("liveness", "--run-id x", "contract_error"),
+    case("loop", "", "planned"),
+    case("loop", "--target x", "contract_error"),
     case("lease-lane release", "--lane api --owner a", "released"),
     case("lease-lane release", "--lane api --owner b", "not_held"),
     case("lease-lane release", "--lane api", "contract_error"),
@@ -77,6 +95,8 @@ const CASES: &[Case] = &[
     case("reap", "--nosuch", "contract_error"),
     case("reindex", "", "done"),
     case("reindex", "--nosuch", "contract_error"),
+    case("run", "--lane api -- true", "refuse"),
+    case("run", "--lane api", "contract_error"),
     case("run-id show", "run", "shown"),
     case("run-id show", "nosuch", "missing"),
     case("snapshot list", "", "intact"),
@@ -107,6 +127,13 @@ fn held() -> TestEnv {
     env.write("run/run.json", "{}");
     env.write("one.json", "{\"k\": 1}");
     env.dos("snapshot take kept --from one.json").exits(0);
+    // Silent for years.
+    let ghost = concat!(
+        r#"{"op": "ACQUIRE", "lane": "ghost", "loop_ts": "g", "seq": 2, "lease": {"#,
+        r#""lane": "ghost", "loop_ts": "g", "acquired_at": "2020-01-01T00:00:00Z"}}"#,
+        "\n"
+    );
+    env.write_journal([env.journal(), ghost.into()].concat());
     env
 }
 
@@ -139,7 +166,7 @@ fn the_table_has_nothing_that_is_not_tried_here() {
     // claim in `s06`, a changed snapshot beside the others.
     let elsewhere = ["lock_busy", "corrupt", "findings", "no_claim", "changed"];
     // Verbs that have tests of their own.
-    let later = ["doctor", "quickstart", "init", "run "];
+    let later = ["doctor", "quickstart", "init", "supervise"];
     let table = table(&empty());
     let mut missing = Vec::new();
     for (verb, codes) in table.as_object().unwrap() {

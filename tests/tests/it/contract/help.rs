@@ -13,7 +13,8 @@ fn verbs() -> Vec<(Vec<String>, bool)> {
     let mut found = Vec::new();
     while let Some((path, command)) = pending.pop() {
         found.push((path.clone(), command.get_subcommands().next().is_none()));
-        for below in command.get_subcommands() {
+        // A hidden one is no verb: it is how this program calls itself.
+        for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
             let path: Vec<String> = path.iter().cloned().chain([below.get_name().into()]).collect();
             pending.push((path, below.clone()));
         }

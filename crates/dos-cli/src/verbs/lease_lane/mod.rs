@@ -5,6 +5,7 @@ mod adopt;
 mod check;
 mod heartbeat;
 mod live;
+mod reap;
 mod release;
 mod spawn;
 
@@ -31,6 +32,7 @@ pub enum Verb {
     Check(check::Args),
     Heartbeat(heartbeat::Args),
     Live(live::Args),
+    Reap(reap::Args),
     Release(release::Args),
     Spawn(spawn::Args),
 }
@@ -44,6 +46,7 @@ impl Verb {
             Self::Check(args) => check::run(context, args),
             Self::Heartbeat(args) => heartbeat::run(context, args),
             Self::Live(args) => live::run(context, args),
+            Self::Reap(args) => reap::run(context, args),
             Self::Release(args) => release::run(context, args),
             Self::Spawn(args) => spawn::run(context, args),
         }
@@ -85,7 +88,7 @@ pub fn act(
 }
 
 /// Says once, to whoever made the first write of a workspace, what that created.
-fn say_if_created(workspace: &Workspace, referee: &Referee<'_>) {
+pub fn say_if_created(workspace: &Workspace, referee: &Referee<'_>) {
     if referee.created_folder() {
         let folder = workspace.dot_dos();
         output::note(&format!("dos: created {folder} for its journal; git ignores it"));

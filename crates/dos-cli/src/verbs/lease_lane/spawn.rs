@@ -51,6 +51,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         holder,
         run_id: run_id(context, args.run_id.as_deref())?,
         pid: Some(pid),
+        process: None,
         reason: args.reason.clone(),
     };
     let outcome = match act(context, &args.lane, &Command::Spawn(spawn), WAIT_DEFAULT)? {

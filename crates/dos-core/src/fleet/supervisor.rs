@@ -1,0 +1,516 @@
+//! The supervisor: which workers there are, and what each event does to them.
+//!
+//! One pure step decides; whoever runs it records events, looks, and carries out the effects.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::fleet::liveness::{Liveness, LivenessPolicy};
+use crate::fleet::supervise::{LanePlan, LaneState, Plan, Roster, SupervisePolicy, supervise};
+use crate::fleet::view::{FleetView, Holder, own_tree, roster_lanes};
+use crate::lane::Policy;
+use crate::lane::lease::{LeaseKey, ProcessId, fold};
+use crate::lane::vitality::ProcessState;
+use crate::timestamp::Timestamp;
+
+/// The `[worker]` table: how workers are started and stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerPolicy {
+    /// A worker that ends within this time, in milliseconds, has died early.
+    pub early_ms: i64,
+    /// How long a lane rests after an early death, in milliseconds; twice as long after each further
+    /// one.
+    pub backoff_ms: i64,
+    /// The longest rest, in milliseconds.
+    pub backoff_max_ms: i64,
+    /// How long a worker may take until it holds its lane, in milliseconds.
+    pub start_ms: i64,
+    /// How long a worker has to end after it was asked to, in milliseconds.
+    pub stop_ms: i64,
+    /// How much of what a worker prints is kept, in bytes, twice over.
+    pub log_bytes_max: u64,
+}
+
+impl Default for WorkerPolicy {
+    fn default() -> Self {
+        Self {
+            early_ms: 30_000,
+            backoff_ms: 1000,
+            backoff_max_ms: 10 * 60_000,
+            start_ms: 10 * 60_000,
+            stop_ms: 10_000,
+            log_bytes_max: 10 * 1024 * 1024,
+        }
+    }
+}
+
+/// A worker that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// Its run.
+    pub run_id: String,
+    /// The lane that it was started for.
+    pub lane: String,
+    /// Its process, the first of a group of its own.
+    pub process: ProcessId,
+    /// When it was started.
+    pub started: Timestamp,
+    /// Has it ever held a lane?
+    pub has_held: bool,
+    /// When it was asked to end.
+    pub asked: Option<Timestamp>,
+    /// Was it killed after that?
+    pub killed: bool,
+}
+
+/// A lane after early deaths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// How many, one after the other.
+    pub deaths: u32,
+    /// Until when nobody is started on it.
+    pub until: Timestamp,
+}
+
+/// Something that happened to a worker. These are recorded before anything else is done about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It was started.
+    Started {
+        /// Its run.
+        run_id: String,
+        /// The lane that it was started for.
+        lane: String,
+        /// Its process.
+        process: ProcessId,
+        /// When.
+        at: Timestamp,
+    },
+    /// It ended.
+    Ended {
+        /// Its run.
+        run_id: String,
+        /// When that was seen.
+        at: Timestamp,
+        /// Had the supervisor asked it to?
+        asked: bool,
+    },
+    /// A lane rests, or does no longer.
+    Rests {
+        /// The lane.
+        lane: String,
+        /// For how long, after how many deaths; no death: it does no longer.
+        rest: Rest,
+    },
+}
+
+/// What the supervisor is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Something happened to a worker.
+    Event(&'a Event),
+    /// It is time to look.
+    Look(&'a FleetView),
+    /// Everything is to end.
+    Stop,
+    /// Everything is to end at once.
+    Abort,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Start a worker for this lane.
+    Start {
+        /// The lane.
+        lane: String,
+    },
+    /// Ask the processes of this run to end.
+    Ask {
+        /// The run.
+        run_id: String,
+        /// Why.
+        why: Why,
+    },
+    /// Kill the processes of this run.
+    Kill {
+        /// The run.
+        run_id: String,
+    },
+    /// Free this lease.
+    Free {
+        /// Which.
+        key: LeaseKey,
+        /// The run of ours that held it and has ended, where that is the proof.
+        ended_run: Option<String>,
+    },
+}
+
+/// Why a worker is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It shows no sign of life.
+    Stalled,
+    /// It has not taken its lane.
+    NeverStarted,
+    /// Everything is to end.
+    Stop,
+}
+
+impl Why {
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Stalled => "it shows no sign of life",
+            Self::NeverStarted => "it has not taken its lane",
+            Self::Stop => "the supervisor stops",
+        }
+    }
+}
+
+/// What follows from an input.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// What is to be done, in order.
+    pub effects: Vec<Effect>,
+    /// The plan, after a look, and what it was made from.
+    pub plan: Option<(Plan, Roster)>,
+    /// When to look again, if nothing happens before.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// What the supervisor goes by.
+pub struct Rules<'a> {
+    /// How lanes are declared and compared.
+    pub policy: &'a Policy,
+    /// How many workers are wanted.
+    pub supervise: &'a SupervisePolicy,
+    /// When a run moves.
+    pub liveness: &'a LivenessPolicy,
+    /// How workers are started and stopped.
+    pub worker: &'a WorkerPolicy,
+}
+
+/// The workers of one supervisor. Folding what was recorded gives the same crew again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Crew {
+    workers: BTreeMap<String, Worker>,
+    /// By the folded names of the lanes.
+    rests: BTreeMap<String, Rest>,
+    /// Runs that have ended and may still hold a lease.
+    ended: BTreeSet<String>,
+    stopping: bool,
+}
+
+impl Crew {
+    /// The workers that run.
+    pub fn workers(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.values()
+    }
+
+    /// Those whose process is gone, as far as this says.
+    pub fn gone(&self, processes: &[(ProcessId, ProcessState)]) -> Vec<&Worker> {
+        let is_gone = |worker: &&Worker| {
+            processes
+                .iter()
+                .any(|(id, state)| *id == worker.process && *state == ProcessState::Gone)
+        };
+        self.workers.values().filter(is_gone).collect()
+    }
+
+    /// Is everything to end?
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// The lanes that rest, by their folded names.
+    pub fn rests(&self) -> impl Iterator<Item = (&str, &Rest)> {
+        self.rests.iter().map(|(lane, rest)| (lane.as_str(), rest))
+    }
+
+    /// Forgets the lanes and workers of a run that ended: nothing is to be freed for it any more.
+    pub fn forget(&mut self, run_id: &str) {
+        self.ended.remove(run_id);
+    }
+
+    /// Folds one event.
+    pub fn apply(&mut self, event: &Event, policy: &WorkerPolicy) {
+        match event {
+            Event::Started { run_id, lane, process, at } => {
+                let worker = Worker {
+                    run_id: run_id.clone(),
+                    lane: lane.clone(),
+                    process: process.clone(),
+                    started: *at,
+                    has_held: false,
+                    asked: None,
+                    killed: false,
+                };
+                self.workers.insert(run_id.clone(), worker);
+            }
+            Event::Ended { run_id, at, asked } => {
+                self.ended.insert(run_id.clone());
+                if let Some(worker) = self.workers.remove(run_id)
+                    && !asked
+                {
+                    self.lay_to_rest(&worker, *at, policy);
+                }
+            }
+            Event::Rests { lane, rest } => match rest.deaths {
+                0 => drop(self.rests.remove(&fold(lane))),
+                _ => drop(self.rests.insert(fold(lane), *rest)),
+            },
+        }
+    }
+
+    /// A lane whose worker died early rests, the longer the more often that happens.
+    fn lay_to_rest(&mut self, worker: &Worker, at: Timestamp, policy: &WorkerPolicy) {
+        let lane = fold(&worker.lane);
+        if at.millis_since(worker.started) >= policy.early_ms {
+            self.rests.remove(&lane);
+            return;
+        }
+        let deaths = self.rests.get(&lane).map_or(0, |rest| rest.deaths).saturating_add(1);
+        let doubled = policy.backoff_ms.saturating_mul(1 << (deaths - 1).min(40));
+        let until = at.plus_millis(doubled.min(policy.backoff_max_ms));
+        self.rests.insert(lane, Rest { deaths, until });
+    }
+
+    /// The events that stand for this crew.
+    pub fn standing_for(&self) -> Vec<Event> {
+        let started = self.workers.values().map(|worker| Event::Started {
+            run_id: worker.run_id.clone(),
+            lane: worker.lane.clone(),
+            process: worker.process.clone(),
+            at: worker.started,
+        });
+        let rests = self.rests.iter();
+        let rests = rests.map(|(lane, rest)| Event::Rests { lane: lane.clone(), rest: *rest });
+        started.chain(rests).collect()
+    }
+
+    /// Decides what follows from an input.
+    pub fn step(&mut self, input: Input<'_>, rules: &Rules<'_>) -> Step {
+        match input {
+            Input::Event(event) => {
+                self.apply(event, rules.worker);
+                Step::default()
+            }
+            Input::Stop => {
+                self.stopping = true;
+                Step::default()
+            }
+            Input::Abort => {
+                self.stopping = true;
+                let runs = self.workers.values_mut().map(|worker| {
+                    worker.killed = true;
+                    Effect::Kill { run_id: worker.run_id.clone() }
+                });
+                Step { effects: runs.collect(), ..Step::default() }
+            }
+            Input::Look(view) => self.look(view, rules),
+        }
+    }
+
+    fn look(&mut self, view: &FleetView, rules: &Rules<'_>) -> Step {
+        let mut step = Step::default();
+        for worker in self.workers.values_mut() {
+            worker.look(view, self.stopping, rules, &mut step);
+        }
+        // A lease that names a process is freed when that is gone, whoever has ended.
+        self.ended.retain(|run_id| {
+            let theirs = view
+                .living()
+                .map(|holder| &holder.lease)
+                .filter(|lease| lease.run_id() == Some(run_id) && lease.named_process().is_none());
+            let frees: Vec<Effect> = theirs
+                .map(|lease| Effect::Free { key: lease.key(), ended_run: Some(run_id.clone()) })
+                .collect();
+            let any = !frees.is_empty();
+            step.effects.extend(frees);
+            any
+        });
+        let (plan, roster) = self.plan(view, rules);
+        let reaped: BTreeSet<String> = plan.reap.iter().map(|plan| fold(&plan.lane)).collect();
+        for holder in view.holders.iter().filter(|holder| holder.death.is_some()) {
+            if reaped.contains(&fold(&holder.lease.lane())) {
+                step.effects.push(Effect::Free { key: holder.lease.key(), ended_run: None });
+            }
+        }
+        if !self.stopping {
+            let start = |plan: &LanePlan| Effect::Start { lane: plan.lane.clone() };
+            step.effects.extend(plan.spawn.iter().map(start));
+            let rests =
+                self.rests.values().map(|rest| rest.until).filter(|until| *until > view.now);
+            step.wake_at = step.wake_at.into_iter().chain(rests).min();
+        }
+        step.plan = Some((plan, roster));
+        step
+    }
+
+    /// The plan, and what it is made from.
+    pub fn plan(&self, view: &FleetView, rules: &Rules<'_>) -> (Plan, Roster) {
+        let roster = self.roster(view, rules);
+        let overlap = rules.policy.conditions.overlap.as_ref();
+        let plan = supervise(&roster, rules.supervise.target, rules.supervise, overlap);
+        (plan, roster)
+    }
+
+    /// The roster as the plan needs it.
+    fn roster(&self, view: &FleetView, rules: &Rules<'_>) -> Roster {
+        let lanes = &rules.policy.lanes;
+        let mut by_lane: BTreeMap<String, Vec<&Holder>> = BTreeMap::new();
+        for holder in &view.holders {
+            by_lane.entry(fold(&holder.lease.lane())).or_default().push(holder);
+        }
+        let mut coming: BTreeMap<String, u64> = BTreeMap::new();
+        for worker in self.workers.values().filter(|worker| worker.lease(view).next().is_none()) {
+            *coming.entry(fold(&worker.lane)).or_default() += 1;
+        }
+        for intent in &view.intents {
+            let ours =
+                |run_id: &String| self.workers.contains_key(run_id) || self.ended.contains(run_id);
+            if !intent.run_id.as_ref().is_some_and(ours) {
+                coming.entry(fold(&intent.lane)).or_insert(1);
+            }
+        }
+        let mut roster = Roster::default();
+        let mut listed = BTreeSet::new();
+        for name in roster_lanes(lanes) {
+            let key = fold(name);
+            let declared = lanes.tree(name);
+            let is_exclusive = lanes.is_exclusive(name);
+            let holders = by_lane.get(&key).map(Vec::as_slice).unwrap_or_default();
+            let living = holders.iter().filter(|holder| holder.death.is_none());
+            roster
+                .held_elsewhere
+                .extend(living.filter_map(|holder| own_tree(&holder.lease, &declared)));
+            let pending = coming.remove(&key).is_some();
+            let mut state = self.lane(view, rules, holders, pending);
+            state.lane = name.clone();
+            state.tree = declared;
+            state.is_exclusive = is_exclusive;
+            state.barred |= self.rests.get(&key).is_some_and(|rest| rest.until > view.now);
+            roster.lanes.push(state);
+            listed.insert(key);
+        }
+        self.beyond(view, rules, &by_lane, coming, listed, &mut roster);
+        roster
+    }
+
+    /// What is held, or about to be, on lanes that are not listed. With a budget for lanes that are
+    /// picked these count, and there is a lane that stands for picking one.
+    fn beyond(
+        &self,
+        view: &FleetView,
+        rules: &Rules<'_>,
+        by_lane: &BTreeMap<String, Vec<&Holder>>,
+        coming: BTreeMap<String, u64>,
+        mut listed: BTreeSet<String>,
+        roster: &mut Roster,
+    ) {
+        let budget = rules.supervise.max_concurrency.is_some();
+        for (key, holders) in by_lane.iter().filter(|(key, _)| !listed.contains(*key)) {
+            let living = || holders.iter().filter(|holder| holder.death.is_none());
+            if !budget || key.is_empty() || rules.policy.lanes.is_exclusive(key) {
+                roster.held_elsewhere.extend(living().map(|holder| holder.lease.tree()));
+                continue;
+            }
+            for holder in living() {
+                let lane = holder.lease.lane().into_owned();
+                let state = self.lane(view, rules, &[holder], false);
+                let tree = holder.lease.tree();
+                // What it holds is in the way of others; the lane itself is one of those picked.
+                roster.held_elsewhere.push(tree.clone());
+                roster.lanes.push(LaneState { lane, tree, repeatable: true, ..state });
+            }
+        }
+        roster.held_elsewhere.retain(|tree| !tree.is_empty());
+        if !budget {
+            return;
+        }
+        listed.extend(by_lane.keys().cloned());
+        let mut handle = AUTO_LANE.to_string();
+        while listed.contains(&handle) {
+            handle.push('*');
+        }
+        for (key, count) in coming {
+            let state =
+                LaneState { lane: key, pending: true, repeatable: true, ..LaneState::default() };
+            roster.lanes.extend(core::iter::repeat_n(state, count as usize));
+        }
+        let barred = self.rests.get(&handle).is_some_and(|rest| rest.until > view.now);
+        let state = LaneState { lane: handle, repeatable: true, barred, ..LaneState::default() };
+        roster.lanes.push(state);
+    }
+
+    /// What its holders do. The liveliest counts: a lane with one that moves is not to be freed.
+    fn lane(
+        &self,
+        view: &FleetView,
+        rules: &Rules<'_>,
+        holders: &[&Holder],
+        pending: bool,
+    ) -> LaneState {
+        let best = holders.iter().min_by_key(|holder| holder.liveness());
+        let living = holders.iter().any(|holder| holder.death.is_none());
+        let liveness = best.map(|holder| holder.liveness());
+        LaneState {
+            liveness: liveness.filter(|_| living || !pending),
+            pending: pending && !living,
+            spinning_age_ms: best
+                .and_then(|holder| holder.spinning_age_ms(view.now, rules.liveness)),
+            barred: living && liveness == Some(Liveness::Stalled),
+            ..LaneState::default()
+        }
+    }
+}
+
+/// The lane that stands for picking any free one.
+pub const AUTO_LANE: &str = "auto";
+
+impl Worker {
+    /// What it holds: by its run, under the name that it was given, or by its process. Only in the
+    /// last case do others have to believe that.
+    fn lease<'a>(&'a self, view: &'a FleetView) -> impl Iterator<Item = &'a Holder> {
+        let run_id = Some(self.run_id.as_str());
+        view.living().filter(move |holder| {
+            let lease = &holder.lease;
+            lease.run_id() == run_id
+                || lease.holder() == run_id
+                || lease.named_process().as_ref() == Some(&self.process)
+        })
+    }
+
+    /// Is it to end?
+    fn look(&mut self, view: &FleetView, stopping: bool, rules: &Rules<'_>, step: &mut Step) {
+        let best = self.lease(view).map(Holder::liveness).min();
+        self.has_held |= best.is_some();
+        let run_id = || self.run_id.clone();
+        if let Some(asked) = self.asked {
+            let end = asked.plus_millis(rules.worker.stop_ms);
+            if self.killed {
+                return;
+            }
+            if view.now < end {
+                step.wake_at = Some(step.wake_at.map_or(end, |wake| wake.min(end)));
+                return;
+            }
+            step.effects.push(Effect::Kill { run_id: run_id() });
+            self.killed = true;
+            return;
+        }
+        let late = self.started.plus_millis(rules.worker.start_ms);
+        let why = match best {
+            _ if stopping => Why::Stop,
+            Some(Liveness::Stalled) if rules.supervise.reap_stalled => Why::Stalled,
+            None if !self.has_held && view.now >= late => Why::NeverStarted,
+            _ => return,
+        };
+        step.effects.push(Effect::Ask { run_id: run_id(), why });
+        self.asked = Some(view.now);
+        let end = view.now.plus_millis(rules.worker.stop_ms);
+        step.wake_at = Some(step.wake_at.map_or(end, |wake| wake.min(end)));
+    }
+}
