@@ -4,7 +4,7 @@
 use std::io;
 
 use camino::Utf8Path;
-use dos_store::disk::{Disk, DiskFile, Stat};
+use dos_store::disk::{Disk, DiskFile, LockFile, Stat};
 use dos_store::sim::{SimDisk, SimFile, SimLock};
 
 /// One planted bug.
@@ -120,6 +120,13 @@ fn kind(path: &Utf8Path) -> Kind {
     }
 }
 
+/// A file for the kernel to lock.
+pub struct PlantedLock {
+    lock: SimLock,
+    /// Does everybody get it?
+    for_all: bool,
+}
+
 impl PlantedDisk {
     /// This disk with that bug.
     pub fn new(disk: SimDisk, plant: Option<Plant>) -> Self {
@@ -140,13 +147,27 @@ impl PlantedDisk {
     }
 }
 
+impl LockFile for PlantedLock {
+    fn try_alone(&mut self) -> io::Result<bool> {
+        Ok(self.lock.try_alone()? || self.for_all)
+    }
+
+    fn try_share(&mut self) -> io::Result<bool> {
+        self.lock.try_share()
+    }
+
+    fn free(&mut self) -> io::Result<()> {
+        self.lock.free()
+    }
+}
+
 fn replaces(path: &Utf8Path) -> bool {
     path.as_str().ends_with(".tmp")
 }
 
 impl Disk for PlantedDisk {
     type File = PlantedFile;
-    type Lock = Option<SimLock>;
+    type Lock = PlantedLock;
 
     fn open_read(&self, path: &Utf8Path) -> io::Result<PlantedFile> {
         let file = match self.is(Plant::ReadCreates) {
@@ -212,11 +233,9 @@ impl Disk for PlantedDisk {
         self.disk.names(dir)
     }
 
-    fn try_lock(&self, path: &Utf8Path) -> io::Result<Option<Option<SimLock>>> {
-        match self.disk.try_lock(path)? {
-            None if self.is(Plant::StealRace) => Ok(Some(None)),
-            other => Ok(other.map(Some)),
-        }
+    fn open_lock(&self, path: &Utf8Path) -> io::Result<PlantedLock> {
+        let for_all = self.is(Plant::StealRace) && path.as_str().ends_with(".guard");
+        Ok(PlantedLock { lock: self.disk.open_lock(path)?, for_all })
     }
 
     fn boot(&self) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 use dos_crash::choice::{Odometer, Rng};
-use dos_store::disk::{Disk, DiskFile};
+use dos_store::disk::{Disk, DiskFile, LockFile};
 use dos_store::sim::{Call, Conductor, Fate, Image, Reach, SimDisk, Step};
 
 /// Does what it is told at one kind of operation, once.
@@ -149,18 +149,36 @@ fn a_lock_ends_when_it_is_dropped_or_its_process_dies() {
     let (disk, conductor) = disk();
     let guard = Utf8Path::new("/w/guard");
     let other = disk.of_process(1);
-    let held = disk.try_lock(guard).unwrap();
-    assert!(held.is_some() && other.try_lock(guard).unwrap().is_none());
+    let locked = |disk: &SimDisk| {
+        let mut lock = disk.open_lock(guard).unwrap();
+        lock.try_alone().unwrap().then_some(lock)
+    };
+    let held = locked(&disk);
+    assert!(held.is_some() && locked(&other).is_none());
     drop(held);
-    let held = disk.try_lock(guard).unwrap();
+    let held = locked(&disk);
     plan(&conductor, Call::Stat, Fate::Killed { written: 0 });
     assert!(disk.stat(guard).is_err());
-    let theirs = other.try_lock(guard).unwrap();
+    let theirs = locked(&other);
     assert!(theirs.is_some(), "the dead hold nothing");
     drop(held);
-    assert!(disk.of_process(2).try_lock(guard).unwrap().is_none(), "nor do they free anything");
+    assert!(locked(&disk.of_process(2)).is_none(), "nor do they free anything");
     assert!(disk.create_new(Utf8Path::new(NEW), b"").is_err());
     assert_eq!(other.stat(Utf8Path::new(NEW)).unwrap().map(|stat| stat.len), None);
+}
+
+#[test]
+fn of_those_who_share_a_lock_the_last_one_gets_it_alone() {
+    let (disk, _) = disk();
+    let guard = Utf8Path::new("/w/guard");
+    let [mut one, mut two, mut three] =
+        [0, 1, 2].map(|process| disk.of_process(process).open_lock(guard).unwrap());
+    assert!(one.try_share().unwrap() && two.try_share().unwrap());
+    assert!(!one.try_alone().unwrap(), "the other one shares it");
+    assert!(two.try_alone().unwrap(), "whoever tried has given up its share");
+    assert!(!three.try_share().unwrap() && !three.try_alone().unwrap());
+    two.free().unwrap();
+    assert!(three.try_alone().unwrap());
 }
 
 #[test]

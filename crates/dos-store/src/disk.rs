@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::time::{Duration, UNIX_EPOCH};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use fd_lock::RwLock;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::process::{Resource, getrlimit};
@@ -21,6 +21,9 @@ const PRIVATE_FOLDER: u32 = 0o700;
 
 /// How much is copied at once.
 const COPY_BYTES: usize = 256 * 1024;
+
+/// A small file is nearly always smaller than this.
+const SMALL_BYTES: usize = 4096;
 
 /// Which file it is, whatever its name: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +46,8 @@ pub struct Stat {
 pub trait Disk {
     /// An open file.
     type File: DiskFile;
-    /// A kernel lock; dropping it, or dying, frees it.
-    type Lock;
+    /// A file for the kernel to lock.
+    type Lock: LockFile;
 
     /// Opens a file for reading.
     fn open_read(&self, path: &Utf8Path) -> io::Result<Self::File>;
@@ -71,13 +74,27 @@ pub trait Disk {
     fn stat(&self, path: &Utf8Path) -> io::Result<Option<Stat>>;
     /// The names in a folder that are UTF-8.
     fn names(&self, dir: &Utf8Path) -> io::Result<Vec<String>>;
-    /// Takes the kernel lock of a file, which is created when it is not there; `None` when
-    /// another process has it. The file must never be removed or renamed.
-    fn try_lock(&self, path: &Utf8Path) -> io::Result<Option<Self::Lock>>;
+    /// Opens a file for the kernel to lock, and creates it when it is not there. It must never be
+    /// removed or renamed.
+    fn open_lock(&self, path: &Utf8Path) -> io::Result<Self::Lock>;
     /// What is the same until the machine starts anew, and never again; empty when it cannot be told.
     fn boot(&self) -> String;
     /// The name of the network file system that a folder is on; `None` for a local one.
     fn network_file_system(&self, dir: &Utf8Path) -> io::Result<Option<&'static str>>;
+}
+
+/// A file that the kernel locks between processes. Closing it, or dying, frees the lock.
+pub trait LockFile {
+    /// Locks it for oneself; false when another process has locked it or shares it. A share of one's
+    /// own is given up first: of several who share it and try, the last one gets it.
+    ///
+    /// Fails with `NotFound` when somebody has removed the file: then the lock would bind nobody.
+    fn try_alone(&mut self) -> io::Result<bool>;
+    /// Locks it together with others who share it; false when one has it for himself. A share in a
+    /// file that somebody has removed is a share.
+    fn try_share(&mut self) -> io::Result<bool>;
+    /// Frees it.
+    fn free(&mut self) -> io::Result<()>;
 }
 
 /// An open file.
@@ -98,10 +115,12 @@ pub trait DiskFile {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
-/// An flock that lasts as long as the file stays open.
-pub struct KernelLock(
-    #[expect(dead_code, reason = "held for what happens when it is dropped")] RwLock<File>,
-);
+/// A file for flock.
+pub struct KernelLock {
+    file: RwLock<File>,
+    id: FileId,
+    path: Utf8PathBuf,
+}
 
 impl Disk for RealDisk {
     type File = File;
@@ -138,7 +157,9 @@ impl Disk for RealDisk {
     }
 
     fn create_new(&self, path: &Utf8Path, content: &[u8]) -> io::Result<File> {
-        within_size_limit(content.len() as u64)?;
+        if size_limit().is_some_and(|most| content.len() as u64 > most) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create_new(true).mode(PRIVATE).open(path)?;
         file.write_all(content)?;
@@ -198,21 +219,12 @@ impl Disk for RealDisk {
         Ok(names)
     }
 
-    fn try_lock(&self, path: &Utf8Path) -> io::Result<Option<KernelLock>> {
+    fn open_lock(&self, path: &Utf8Path) -> io::Result<KernelLock> {
         let mut options = OpenOptions::new();
         let options = options.read(true).append(true).create(true).mode(PRIVATE);
         let file = no_link(options).open(path)?;
-        let ours = FileId::of(&file.metadata()?);
-        let mut lock = RwLock::new(file);
-        match lock.try_write() {
-            // The guard would unlock when dropped; the kernel unlocks when the file is closed.
-            Ok(guard) => std::mem::forget(guard),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        // Somebody may have removed the folder meanwhile: then this lock binds nobody.
-        let current = self.stat(path)?.map(|stat| stat.id);
-        Ok((current == Some(ours)).then_some(KernelLock(lock)))
+        let id = FileId::of(&file.metadata()?);
+        Ok(KernelLock { file: RwLock::new(file), id, path: path.to_owned() })
     }
 
     fn boot(&self) -> String {
@@ -230,12 +242,40 @@ fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
 }
 
-/// A write beyond this process's limit on file sizes would end the process (SIGXFSZ), lock in hand.
-fn within_size_limit(len: u64) -> io::Result<()> {
-    match getrlimit(Resource::Fsize).current {
-        Some(most) if len > most => Err(io::ErrorKind::FileTooLarge.into()),
-        _ => Ok(()),
+impl LockFile for KernelLock {
+    // The guards of fd-lock would unlock when dropped. They are forgotten.
+    fn try_alone(&mut self) -> io::Result<bool> {
+        if !unless_taken(self.file.try_write().map(std::mem::forget))? {
+            return Ok(false);
+        }
+        match RealDisk.stat(&self.path)?.is_some_and(|stat| stat.id == self.id) {
+            true => Ok(true),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
     }
+
+    fn try_share(&mut self) -> io::Result<bool> {
+        unless_taken(self.file.try_read().map(std::mem::forget))
+    }
+
+    fn free(&mut self) -> io::Result<()> {
+        // Whoever has a lock may take it again, and dropping a guard unlocks. Where others share it
+        // the attempt has given it up.
+        unless_taken(self.file.try_write().map(drop)).map(drop)
+    }
+}
+
+fn unless_taken(attempt: io::Result<()>) -> io::Result<bool> {
+    match attempt {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        other => other.map(|()| true),
+    }
+}
+
+/// How long files of this process may be, in bytes. A write beyond that would end it (SIGXFSZ), lock
+/// in hand.
+fn size_limit() -> Option<u64> {
+    getrlimit(Resource::Fsize).current
 }
 
 #[cfg(target_os = "linux")]
@@ -273,7 +313,11 @@ impl DiskFile for File {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        within_size_limit(self.metadata()?.len().saturating_add(bytes.len() as u64))?;
+        if let Some(most) = size_limit()
+            && self.metadata()?.len().saturating_add(bytes.len() as u64) > most
+        {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         loop {
             match self.write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -331,7 +375,7 @@ pub fn read_small<D: Disk>(disk: &D, path: &Utf8Path, most: usize) -> io::Result
 
 /// Reads a small open file whole. More than `most` bytes is an error.
 pub fn read_open<F: DiskFile>(file: &F, most: usize) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
+    let mut content = Vec::with_capacity(SMALL_BYTES);
     let mut reader = Reader { file, offset: 0 };
     reader.by_ref().take(most as u64 + 1).read_to_end(&mut content)?;
     match content.len() > most {

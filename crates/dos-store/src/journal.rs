@@ -7,7 +7,7 @@ use dos_core::journal::{Compaction, JournalPolicy, LiveSet};
 
 use crate::archive;
 use crate::chain;
-use crate::disk::{Disk, DiskFile, Stat, read_exactly};
+use crate::disk::{Disk, DiskFile, FileId, Stat, read_exactly};
 use crate::error::StoreError;
 use crate::log::{Log, Unsynced};
 use crate::poison;
@@ -31,7 +31,18 @@ pub struct Tip<D: Disk> {
     /// What its snapshot stands for.
     reach: Reach,
     /// It, open; `None` when it was not there.
-    file: Option<D::File>,
+    file: Option<Opened<D::File>>,
+    /// It, open for appending: from the last transaction to the next.
+    writer: Option<D::File>,
+    /// It is all that there was when it was last looked at: nothing was appended of which it does not
+    /// know.
+    complete: bool,
+}
+
+/// An open file. As long as it is open no other file has its number.
+struct Opened<F> {
+    file: F,
+    id: FileId,
 }
 
 impl<D: Disk> Tip<D> {
@@ -42,25 +53,31 @@ impl<D: Disk> Tip<D> {
             last: Vec::new(),
             reach: Reach::default(),
             file: None,
+            writer: None,
+            complete: true,
         }
+    }
+
+    /// What somebody may go on from later, as if he had read the journal just now. `writer` is the
+    /// journal, open for appending.
+    pub fn kept(mut self, writer: D::File) -> Option<Self> {
+        self.writer = Some(writer);
+        (self.complete && self.file.is_some()).then_some(self)
     }
 
     /// Are its last bytes where they were? A line without its newline is not one to go on from.
     fn stands(&self) -> std::io::Result<bool> {
         let start = self.end.checked_sub(self.last.len() as u64);
-        let Some((file, start)) = self.file.as_ref().zip(start) else {
+        let Some((opened, start)) = self.file.as_ref().zip(start) else {
             return Ok(false);
         };
-        Ok(read_exactly(file, start, self.end)? == self.last)
+        Ok(read_exactly(&opened.file, start, self.end)? == self.last)
     }
 
     /// Is the open file `now` the journal as it was, with so many bytes after it?
-    fn is_followed_by(&self, now: Stat, bytes: u64) -> std::io::Result<bool> {
-        let same = match &self.file {
-            Some(file) => file.stat()?.id == now.id,
-            None => true,
-        };
-        Ok(same && now.len == self.end + bytes)
+    fn is_followed_by(&self, now: Stat, bytes: u64) -> bool {
+        let same = self.file.as_ref().is_none_or(|opened| opened.id == now.id);
+        same && now.len == self.end + bytes
     }
 
     /// The live set.
@@ -122,10 +139,12 @@ impl<D: Disk + Clone> LaneJournal<D> {
         let Some(file) = self.log.open()? else {
             return Ok(Tip::of_none());
         };
+        let stat = file.stat().map_err(StoreError::io("look at", self.log.path()))?;
         let (compaction, reach, last) =
             snapshot::load(&self.disk, self.log.path(), &file).unwrap_or_default();
-        let mut tip = Tip { compaction, end: reach.offset, last, reach, file: Some(file) };
-        self.read_on(&mut tip)?;
+        let (end, file) = (reach.offset, Some(Opened { file, id: stat.id }));
+        let mut tip = Tip { compaction, end, last, reach, file, writer: None, complete: true };
+        self.read_on(&mut tip, stat.len)?;
         Ok(tip)
     }
 
@@ -134,26 +153,25 @@ impl<D: Disk + Clone> LaneJournal<D> {
         poison::refuse(&self.disk, self.log.path())?;
         let failed = || StoreError::io("look at", self.log.path());
         let now = self.disk.stat(self.log.path()).map_err(failed())?;
-        let then = tip.file.as_ref().map(DiskFile::stat).transpose().map_err(failed())?;
-        let same = match (now, then) {
+        let now = match (now, &tip.file) {
             (None, None) => return Ok(tip),
-            (Some(now), Some(then)) => now.id == then.id && now.len >= tip.end,
-            _ => false,
+            (Some(now), Some(then)) if now.id == then.id && now.len >= tip.end => now,
+            _ => return self.read(),
         };
         // A writer may have taken back what it could not write whole, and somebody may have read it.
-        if !same || !tip.stands().map_err(failed())? {
+        if !tip.stands().map_err(failed())? {
             return self.read();
         }
-        self.read_on(&mut tip)?;
+        self.read_on(&mut tip, now.len)?;
         Ok(tip)
     }
 
-    fn read_on(&self, tip: &mut Tip<D>) -> Result<(), StoreError> {
-        let Tip { compaction, end, last, file: Some(file), .. } = tip else {
+    /// Reads what the journal, `length` bytes long, has beyond the tip.
+    fn read_on(&self, tip: &mut Tip<D>, length: u64) -> Result<(), StoreError> {
+        let Tip { compaction, end, last, file: Some(opened), .. } = tip else {
             return Ok(());
         };
-        let length = file.stat().map_err(StoreError::io("look at", self.log.path()))?.len;
-        *end = self.log.scan_file(file, *end, |line| {
+        *end = self.log.scan_file(&opened.file, *end, |line| {
             compaction.feed(line.bytes, line.complete);
             if line.offset + line.bytes.len() as u64 + 1 >= length {
                 last.clear();
@@ -178,7 +196,7 @@ impl<D: Disk + Clone> LaneJournal<D> {
         }
         let records = self.linked(records)?;
         let lines: String = records.iter().map(Record::line).collect();
-        let appended = match self.log.append(&lines) {
+        let appended = match self.log.append_to(tip.writer.take(), &lines) {
             Err(error) if self.made_room(&error) => self.log.append(&lines),
             other => other,
         };
@@ -189,13 +207,29 @@ impl<D: Disk + Clone> LaneJournal<D> {
         let grown = lines.len() as u64;
         let now = unsynced.file().stat().map_err(StoreError::io("look at", self.log.path()))?;
         // Else another program has written as well: a snapshot would leave that out.
-        let is_all = tip.is_followed_by(now, grown).unwrap_or(false);
+        tip.complete = tip.is_followed_by(now, grown);
         tip.end += grown;
-        if is_all && tip.reach.is_outgrown(tip.end) {
-            let (path, file) = (self.log.path(), unsynced.file());
-            let _ = snapshot::store(&self.disk, path, file, tip.end, &mut tip.compaction);
+        if let Some(last) = records.last() {
+            tip.last.clear();
+            tip.last.extend_from_slice(last.line().as_bytes());
+        }
+        if tip.complete && tip.reach.is_outgrown(tip.end) {
+            self.refresh_snapshot(tip, unsynced.file());
         }
         Ok(unsynced)
+    }
+
+    /// Makes the snapshot anew, unless another writer has done so since it was looked at.
+    fn refresh_snapshot(&self, tip: &mut Tip<D>, file: &D::File) {
+        let path = self.log.path();
+        if let Some((_, reach, _)) = snapshot::load(&self.disk, path, file) {
+            tip.reach = reach;
+        }
+        if tip.reach.is_outgrown(tip.end)
+            && let Ok(reach) = snapshot::store(&self.disk, path, file, tip.end, &mut tip.compaction)
+        {
+            tip.reach = reach;
+        }
     }
 
     /// When there was no room on the disk: gives that of the snapshot, which can be made again.
@@ -206,8 +240,8 @@ impl<D: Disk + Clone> LaneJournal<D> {
     }
 
     /// Makes appended records survive a crash. When that fails, the journal is marked and nobody
-    /// opens it again before [`LaneJournal::repair`].
-    pub fn sync(&self, unsynced: Unsynced<D>) -> Result<(), StoreError> {
+    /// opens it again before [`LaneJournal::repair`]. Returns the journal, open for appending.
+    pub fn sync(&self, unsynced: Unsynced<D>) -> Result<D::File, StoreError> {
         poison::sync(&self.disk, self.log.path(), unsynced)
     }
 
@@ -250,13 +284,13 @@ impl<D: Disk + Clone> LaneJournal<D> {
             History::Discard => None,
         };
         let replaced = self.log.replace(&content, || {
-            self.is_still(Some(&old), tip.end)?;
+            self.is_still(Some(old.id), tip.end)?;
             may_write()
         });
         self.marked_if_lost(replaced)?;
         // It stood for the old file; nobody would take it for the new one.
         let _ = snapshot::remove(&self.disk, path);
-        self.carry_over(&old, tip.end)?;
+        self.carry_over(&old.file, tip.end)?;
         Ok(Compacted {
             entries_before,
             entries_after: records.len() as u64,
@@ -268,19 +302,17 @@ impl<D: Disk + Clone> LaneJournal<D> {
     /// Is the journal what was read as `tip`, and nothing more? A journal that has grown: a lock was
     /// taken away and used, or another program needs none.
     pub fn is_unchanged(&self, tip: &Tip<D>) -> Result<(), StoreError> {
-        self.is_still(tip.file.as_ref(), tip.end)
+        self.is_still(tip.file.as_ref().map(|opened| opened.id), tip.end)
     }
 
     /// Is the journal the file that was read, and no longer than it was? The original appends some
     /// of its records without any lock.
-    fn is_still(&self, then: Option<&D::File>, end: u64) -> Result<(), StoreError> {
-        let failed = || StoreError::io("look at", self.log.path());
-        let now = self.disk.stat(self.log.path()).map_err(failed())?;
-        let then = then.map(DiskFile::stat).transpose().map_err(failed())?;
-        let same = match (now, then) {
+    fn is_still(&self, then: Option<FileId>, end: u64) -> Result<(), StoreError> {
+        let now = self.disk.stat(self.log.path());
+        let same = match (now.map_err(StoreError::io("look at", self.log.path()))?, then) {
             (None, None) => true,
             (Some(now), None) => now.len == 0,
-            (Some(now), Some(then)) => now.id == then.id && now.len == end,
+            (Some(now), Some(then)) => now.id == then && now.len == end,
             (None, Some(_)) => false,
         };
         match same {
@@ -298,7 +330,7 @@ impl<D: Disk + Clone> LaneJournal<D> {
         }
         let late = read_exactly(old, end, length).map_err(failed())?;
         let late = String::from_utf8_lossy(&late);
-        self.sync(self.marked_if_lost(self.log.append(&late))?)
+        self.sync(self.marked_if_lost(self.log.append(&late))?).map(drop)
     }
 
     /// Is it time for a compaction of the journal that was read as `tip` and got `added` records

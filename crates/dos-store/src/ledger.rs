@@ -1,5 +1,6 @@
 //! One decision, atomic and durable: lock, read the journal, decide, append, unlock, sync.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,21 +10,38 @@ use dos_core::journal::{JournalPolicy, LiveSet};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::journal::{Compacted, History, LaneJournal};
-use crate::lock::{Held, LaneMutex};
+use crate::journal::{Compacted, History, LaneJournal, Tip};
+use crate::lock::{Held, Kept, LaneMutex};
 use crate::log::Log;
 
 /// How long a writer waits for the mutex unless told otherwise.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 
+/// After this long a writer first reads what came since, before anybody has to wait for it.
+const KEPT_MAX: Duration = Duration::from_secs(1);
+
 /// The lane journal and the mutex that orders its writers.
-#[derive(Clone, Debug)]
-pub struct Ledger<D, C> {
+pub struct Ledger<D: Disk, C> {
     disk: D,
     clock: C,
     journal: LaneJournal<D>,
     lock: Utf8PathBuf,
     host: String,
+    kept: RefCell<Memory<D>>,
+}
+
+/// What one transaction leaves to the next.
+struct Memory<D: Disk> {
+    /// The journal as it was then, and when that was.
+    tip: Option<(Tip<D>, Duration)>,
+    /// What is open of the mutex.
+    mutex: Kept<D>,
+}
+
+impl<D: Disk> Default for Memory<D> {
+    fn default() -> Self {
+        Self { tip: None, mutex: Kept::default() }
+    }
 }
 
 impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
@@ -36,7 +54,8 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         host: impl Into<String>,
     ) -> Self {
         let journal = LaneJournal::new(disk.clone(), &journal.into(), JournalPolicy::default());
-        Self { disk, clock, journal, lock: lock.into(), host: host.into() }
+        let (lock, host, kept) = (lock.into(), host.into(), RefCell::default());
+        Self { disk, clock, journal, lock, host, kept }
     }
 
     /// The same ledger, whose journal is kept by this policy.
@@ -74,13 +93,12 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         wait: Duration,
         decide: impl FnOnce(&LiveSet) -> Result<(Vec<Record>, T), E>,
     ) -> Result<T, E> {
-        // Most of the reading is done before anybody has to wait for it.
-        let before = self.journal.read()?;
+        let before = self.before()?;
         let held = self.held(wait)?;
         let mut tip = match self.journal.catch_up(before) {
             Ok(tip) => tip,
             Err(error) => {
-                held.release()?;
+                self.leave(held)?;
                 return Err(error.into());
             }
         };
@@ -99,25 +117,60 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
             }
             Err(error) => Err(error),
         };
-        // What was appended counts, whatever becomes of the lock: a leftover is replaced.
-        let released = held.release();
-        let (unsynced, outcome) = written?;
+        let (unsynced, outcome) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                let _ = self.leave(held);
+                return Err(error);
+            }
+        };
         match unsynced {
-            None => released?,
+            None => self.leave(held)?,
             Some(unsynced) => {
-                self.journal.sync(unsynced)?;
+                // What was appended counts, whatever becomes of the lock: a leftover is replaced.
+                let mut kept = held.pass_on().unwrap_or_default();
+                let synced = self.journal.sync(unsynced);
+                let _ = self.mutex().leave(&mut kept);
+                self.kept.borrow_mut().mutex = kept;
+                let writer = synced?;
                 if self.journal.wants_compaction(&mut tip, added) {
                     // The outcome stands without it, and a later writer tries again.
                     let _ = self.compact(Duration::ZERO, History::Archive { may_copy: false });
+                } else {
+                    self.remember_tip(tip.kept(writer));
                 }
             }
         }
         Ok(outcome)
     }
 
+    fn remember_tip(&self, tip: Option<Tip<D>>) {
+        self.kept.borrow_mut().tip = tip.map(|tip| (tip, self.clock.elapsed()));
+    }
+
+    /// Lets the mutex go, and leaves those who want it.
+    fn leave(&self, held: Held<'_, D, C>) -> Result<(), StoreError> {
+        let mut kept = held.pass_on()?;
+        self.mutex().leave(&mut kept)?;
+        self.kept.borrow_mut().mutex = kept;
+        Ok(())
+    }
+
+    /// The journal, more or less as it is: most of the reading is done before anybody has to wait
+    /// for it.
+    fn before(&self) -> Result<Tip<D>, StoreError> {
+        let kept = self.kept.borrow_mut().tip.take();
+        match kept {
+            Some((tip, then)) if self.clock.elapsed().saturating_sub(then) < KEPT_MAX => Ok(tip),
+            Some((tip, _)) => self.journal.catch_up(tip),
+            None => self.journal.read(),
+        }
+    }
+
     /// The mutex. Its file needs a little room on the disk.
     fn held(&self, wait: Duration) -> Result<Held<'_, D, C>, StoreError> {
-        match self.mutex().acquire(wait) {
+        let kept = std::mem::take(&mut self.kept.borrow_mut().mutex);
+        match self.mutex().acquire_again(kept, wait) {
             Err(error) if self.journal.made_room(&error) => self.mutex().acquire(wait),
             other => other,
         }
@@ -139,7 +192,7 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
             .journal
             .catch_up(before)
             .and_then(|tip| self.journal.compact(tip, history, || self.may_write(&held)));
-        let released = held.release();
+        let released = self.leave(held);
         let compacted = compacted?;
         released.map(|()| compacted)
     }
@@ -149,7 +202,7 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
     pub fn repair(&self, wait: Duration, force: bool) -> Result<Option<u64>, StoreError> {
         let held = self.held(wait)?;
         let repaired = self.journal.repair(force, || self.may_write(&held));
-        let released = held.release();
+        let released = self.leave(held);
         let repaired = repaired?;
         released.map(|()| repaired)
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::clock::Clock;
-use crate::disk::{Disk, DiskFile, Stat, folder_of, read_open, read_small};
+use crate::disk::{Disk, DiskFile, FileId, LockFile, Stat, folder_of, read_open, read_small};
 use crate::error::StoreError;
 use crate::lock_body;
 
@@ -25,6 +25,12 @@ use crate::lock_body;
 pub const TTL_MILLIS: i64 = 300_000;
 /// Before a lock is this old, no clock of this machine can have judged it stale.
 const SURELY_FRESH_MILLIS: i64 = TTL_MILLIS - 60_000;
+/// So old a lock file of ours may be that the next of us goes on with. It lasts for as long as we may
+/// hold it, and a minute.
+const ADOPTED_MILLIS: i64 = 60_000;
+/// After this long one of us takes the lock file away although others of us wait, so that those of
+/// the original have a chance.
+const CHAIN_MILLIS: i64 = 1_000;
 /// After this long a lock file without any text counts as stale, in milliseconds. It is what a
 /// power cut leaves of one of ours, whose name survived and whose text did not; the original writes
 /// its text in the next step after creating the file, and so has its lock for longer than that
@@ -36,6 +42,8 @@ const SETTLE: Duration = Duration::from_millis(100);
 const DRAFT: &str = ".t.";
 /// ... and while it is swapped. Only under this one can it be what another program has written.
 const SWAP: &str = ".swap.";
+/// For so long one who leaves waits for the kernel lock of one who has left before.
+const QUIT_WAIT: Duration = Duration::from_millis(100);
 const POLL_MIN: Duration = Duration::from_micros(50);
 const POLL_MAX: Duration = Duration::from_millis(3);
 
@@ -47,23 +55,64 @@ pub fn kernel_lock<D: Disk, C: Clock>(
     guard: &Utf8Path,
     wait: Duration,
 ) -> Result<D::Lock, StoreError> {
+    locked(disk, clock, guard, None, wait)
+}
+
+/// The same, where the guard file may still be open from the last time.
+fn locked<D: Disk, C: Clock>(
+    disk: &D,
+    clock: &C,
+    guard: &Utf8Path,
+    mut open: Option<D::Lock>,
+    wait: Duration,
+) -> Result<D::Lock, StoreError> {
     let started = clock.elapsed();
     let deadline = started.saturating_add(wait);
     loop {
-        match disk.try_lock(guard).map_err(StoreError::io("lock", guard))? {
-            Some(lock) => return Ok(lock),
-            None if clock.elapsed() >= deadline => {
-                let holder = "another process is writing".to_string();
-                return Err(StoreError::Busy { path: guard.to_owned(), holder });
-            }
-            None => clock.sleep(uneven_pause(clock, clock.elapsed().saturating_sub(started) / 4)),
+        let tried = tried(disk, guard, &mut open, D::Lock::try_alone);
+        if let Some(lock) = tried.map_err(StoreError::io("lock", guard))? {
+            return Ok(lock);
         }
+        let now = clock.elapsed();
+        if now >= deadline {
+            let holder = "another process is writing".to_string();
+            return Err(StoreError::Busy { path: guard.to_owned(), holder });
+        }
+        clock.sleep(uneven_pause(clock, now.saturating_sub(started) / 4));
+    }
+}
+
+/// One try. A file that stays open is kept for the next one.
+fn tried<D: Disk>(
+    disk: &D,
+    path: &Utf8Path,
+    open: &mut Option<D::Lock>,
+    attempt: fn(&mut D::Lock) -> io::Result<bool>,
+) -> io::Result<Option<D::Lock>> {
+    let mut lock = match open.take() {
+        Some(lock) => lock,
+        None => disk.open_lock(path)?,
+    };
+    match attempt(&mut lock) {
+        Ok(true) => Ok(Some(lock)),
+        Ok(false) => {
+            *open = Some(lock);
+            Ok(None)
+        }
+        // It was removed: another one has to be opened.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
 /// The guard file of a locked file.
 pub fn guard_path(file: &Utf8Path) -> Utf8PathBuf {
     Utf8PathBuf::from(format!("{file}.guard"))
+}
+
+/// The file that every process of ours has a share in that wants the mutex or has it.
+fn crew_path(file: &Utf8Path) -> Utf8PathBuf {
+    Utf8PathBuf::from(format!("{file}.crew"))
 }
 
 /// The guard file of a journal, wherever its visible lock file is.
@@ -77,6 +126,21 @@ fn uneven_pause<C: Clock>(clock: &C, most: Duration) -> Duration {
     let most = most.clamp(POLL_MIN, POLL_MAX);
     let quarters = clock.elapsed().subsec_nanos() % 4 + 1;
     most * quarters / 4
+}
+
+/// What a process keeps open from one hold of the mutex to the next.
+pub struct Kept<D: Disk> {
+    crew: Option<D::Lock>,
+    /// Are we still in the crew?
+    in_crew: bool,
+    guards: Vec<D::Lock>,
+    installed: Option<Installed<D::File>>,
+}
+
+impl<D: Disk> Default for Kept<D> {
+    fn default() -> Self {
+        Self { crew: None, in_crew: false, guards: Vec::new(), installed: None }
+    }
 }
 
 /// The lane mutex of one journal.
@@ -98,15 +162,28 @@ impl<D, C> Clone for LaneMutex<'_, D, C> {
 
 /// The mutex, held.
 pub struct Held<'a, D: Disk, C> {
+    taken: Taken<'a, D, C>,
+    crew: D::Lock,
+}
+
+/// The kernel lock and the lock file, of one who has a share in the crew.
+struct Taken<'a, D: Disk, C> {
     mutex: LaneMutex<'a, D, C>,
-    /// Dropping it is what lets the next of our processes go on.
-    #[expect(dead_code, reason = "held for what happens when it is dropped")]
+    /// What lets the next of our processes go on once it is freed.
     kernel: Vec<D::Lock>,
-    /// Our lock file, kept open: as long as it is, no other file can have its number.
-    installed: D::File,
-    /// Its name while it is swapped.
-    swap: Utf8PathBuf,
+    /// The lock file.
+    installed: Installed<D::File>,
+    /// Tells apart the names that it has while it is not visible.
+    nonce: String,
     since: Duration,
+}
+
+/// Our lock file, kept open: as long as it is, no other file can have its number.
+struct Installed<F> {
+    _file: F,
+    id: FileId,
+    /// When it was written, since the epoch.
+    written: Duration,
 }
 
 /// Who has the visible lock file.
@@ -127,7 +204,14 @@ enum Visible<F> {
 /// A lock file as it was when we looked. It stays open: no other file gets its number meanwhile.
 struct Seen<F> {
     file: F,
+    stat: Stat,
     content: Vec<u8>,
+}
+
+impl<F> Installed<F> {
+    fn of(file: F, stat: Stat) -> Self {
+        Self { _file: file, id: stat.id, written: stat.modified }
+    }
 }
 
 /// What became of our draft.
@@ -161,6 +245,32 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
 
     /// Takes the mutex, waiting at most `wait`. Its folder must be there.
     pub fn acquire(self, wait: Duration) -> Result<Held<'a, D, C>, StoreError> {
+        self.acquire_again(Kept::default(), wait)
+    }
+
+    /// The same, for one who has kept something from his last hold.
+    pub fn acquire_again(
+        self,
+        kept: Kept<D>,
+        wait: Duration,
+    ) -> Result<Held<'a, D, C>, StoreError> {
+        if kept.guards.is_empty() {
+            self.refuse_network_file_systems()?;
+        }
+        let Kept { crew, guards, installed, .. } = kept;
+        let deadline = self.clock.elapsed().saturating_add(wait);
+        let mut crew = self.join(crew, deadline)?;
+        match self.taken(guards, installed, deadline) {
+            Ok(taken) => Ok(Held { taken, crew }),
+            Err(error) => {
+                // What failed is told, not what came of it.
+                let _ = self.quit(&mut crew);
+                Err(error)
+            }
+        }
+    }
+
+    fn refuse_network_file_systems(&self) -> Result<(), StoreError> {
         for guard in &self.guards {
             let folder = folder_of(guard);
             let network = self.disk.network_file_system(folder);
@@ -168,21 +278,61 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
                 return Err(StoreError::NetworkFileSystem { path: folder.to_owned(), kind });
             }
         }
-        let deadline = self.clock.elapsed().saturating_add(wait);
+        Ok(())
+    }
+
+    /// A share in the crew. Nobody has it alone for longer than it takes to remove a file.
+    fn join(&self, mut open: Option<D::Lock>, deadline: Duration) -> Result<D::Lock, StoreError> {
+        let crew = crew_path(self.visible);
         loop {
-            if let Some(held) = self.attempt(deadline)? {
-                return Ok(held);
+            let tried = tried(self.disk, &crew, &mut open, D::Lock::try_share);
+            if let Some(share) = tried.map_err(StoreError::io("lock", &crew))? {
+                return Ok(share);
             }
             self.pause(deadline)?;
         }
     }
 
-    /// `None` when another program's live lock turned up behind the name that we had taken.
-    fn attempt(&self, deadline: Duration) -> Result<Option<Held<'a, D, C>>, StoreError> {
+    /// Leaves the crew, if we are in it.
+    pub fn leave(&self, kept: &mut Kept<D>) -> Result<(), StoreError> {
+        match (std::mem::take(&mut kept.in_crew), &mut kept.crew) {
+            (true, Some(crew)) => self.quit(crew),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whoever leaves the crew last takes along what was left to the others.
+    fn quit(&self, crew: &mut D::Lock) -> Result<(), StoreError> {
+        if !crew.try_alone().map_err(StoreError::io("lock", self.visible))? {
+            return Ok(());
+        }
+        let taken_along = self.take_along();
+        crew.free().map_err(StoreError::io("unlock", self.visible))?;
+        taken_along
+    }
+
+    /// Takes away a lock file of ours. Nobody can join; who still has the kernel lock has left and is
+    /// about to let it go.
+    fn take_along(&self) -> Result<(), StoreError> {
+        let deadline = self.clock.elapsed().saturating_add(QUIT_WAIT);
+        let kernel = self.kernel_locks(Vec::new(), deadline)?;
+        let Visible::Ours { seen, .. } = self.classify()? else {
+            return Ok(());
+        };
+        self.holding(kernel, Installed::of(seen.file, seen.stat))?.withdraw()
+    }
+
+    /// The kernel locks, or who is in the way at the deadline.
+    fn kernel_locks(
+        &self,
+        open: Vec<D::Lock>,
+        deadline: Duration,
+    ) -> Result<Vec<D::Lock>, StoreError> {
+        let mut open = open.into_iter();
         let mut kernel = Vec::new();
         for guard in &self.guards {
             let wait = deadline.saturating_sub(self.clock.elapsed());
-            match kernel_lock(self.disk, self.clock, guard, wait) {
+            match locked(self.disk, self.clock, guard, open.next(), wait) {
                 Ok(lock) => kernel.push(lock),
                 Err(StoreError::Busy { .. }) => {
                     let path = self.visible.to_owned();
@@ -191,15 +341,53 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
                 Err(error) => return Err(error),
             }
         }
+        Ok(kernel)
+    }
+
+    /// Tries until the deadline. `installed` is the lock file that we last had.
+    fn taken(
+        &self,
+        mut guards: Vec<D::Lock>,
+        mut installed: Option<Installed<D::File>>,
+        deadline: Duration,
+    ) -> Result<Taken<'a, D, C>, StoreError> {
+        loop {
+            let kernel = self.kernel_locks(std::mem::take(&mut guards), deadline)?;
+            if let Some(taken) = self.attempt(kernel, &mut installed, deadline)? {
+                return Ok(taken);
+            }
+            self.pause(deadline)?;
+        }
+    }
+
+    /// `None` when another program's live lock turned up behind the name that we had taken.
+    fn attempt(
+        &self,
+        mut kernel: Vec<D::Lock>,
+        last: &mut Option<Installed<D::File>>,
+        deadline: Duration,
+    ) -> Result<Option<Taken<'a, D, C>>, StoreError> {
+        if let Some(installed) = last.take_if(|installed| self.is_young(installed)) {
+            let taken = self.holding(kernel, installed)?;
+            if taken.is_ours()? {
+                // Nobody of ours has put another one in its place: there is nothing to clear up.
+                return Ok(Some(taken));
+            }
+            kernel = taken.kernel;
+            *last = Some(taken.installed);
+        }
+        if let Some(installed) = self.handed_over()? {
+            let taken = self.holding(kernel, installed)?;
+            return Ok(taken.is_ours()?.then_some(taken));
+        }
         self.sweep()?;
         let nonce = nonce()?;
-        let (draft, swap) = (self.beside(DRAFT, &nonce), self.beside(SWAP, &nonce));
+        let draft = self.beside(DRAFT, &nonce);
         // Before the lock file is written: it shows its age from then on.
         let since = self.clock.elapsed();
         let installed = self.write_draft(&nonce, &draft)?;
-        let mutex = self.clone();
-        let held = Held { mutex, kernel, installed, swap, since };
-        match held.install(&draft, deadline) {
+        let taken = Taken { mutex: self.clone(), kernel, installed, nonce, since };
+        match taken.install(&draft, deadline) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(error) => {
@@ -208,11 +396,42 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             }
         }
         // In this order: a lock that is put back between the two is seen by the second.
-        if !self.set_aside()? && held.is_ours()? {
-            return Ok(Some(held));
+        if !self.set_aside()? && taken.is_ours()? {
+            return Ok(Some(taken));
         }
-        held.withdraw()?;
+        taken.withdraw()?;
         Ok(None)
+    }
+
+    fn holding(
+        &self,
+        kernel: Vec<D::Lock>,
+        installed: Installed<D::File>,
+    ) -> Result<Taken<'a, D, C>, StoreError> {
+        let (mutex, nonce, since) = (self.clone(), nonce()?, self.clock.elapsed());
+        Ok(Taken { mutex, kernel, installed, nonce, since })
+    }
+
+    /// May we go on with this lock file?
+    fn is_young(&self, installed: &Installed<D::File>) -> bool {
+        self.age(installed).is_ok_and(|age| (0..ADOPTED_MILLIS).contains(&age))
+    }
+
+    fn age(&self, installed: &Installed<D::File>) -> Result<i64, StoreError> {
+        let written = i64::try_from(installed.written.as_millis()).unwrap_or(i64::MAX);
+        Ok(self.clock.now()?.millis().saturating_sub(written))
+    }
+
+    /// The visible lock file, if it is one that the process of ours before us has left to us, or has
+    /// died with. Not when there is anything else to clear up or to look at.
+    fn handed_over(&self) -> Result<Option<Installed<D::File>>, StoreError> {
+        let Visible::Ours { age, seen } = self.classify()? else {
+            return Ok(None);
+        };
+        let beside = [self.prefix(DRAFT), self.prefix(SWAP), self.steals()];
+        let young = age.is_some_and(|age| (0..ADOPTED_MILLIS).contains(&age));
+        let alone = young && self.siblings(&beside)?.is_empty();
+        Ok(alone.then(|| Installed::of(seen.file, seen.stat)))
     }
 
     /// Waits a short, uneven while, or says who is in the way once the deadline has passed.
@@ -246,15 +465,18 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         }
     }
 
-    fn write_draft(&self, nonce: &str, draft: &Utf8Path) -> Result<D::File, StoreError> {
+    fn write_draft(&self, nonce: &str, draft: &Utf8Path) -> Result<Installed<D::File>, StoreError> {
         let owner = format!("dos/{}/{}/{nonce}", one_line(self.host), std::process::id());
         let more = [("guard", "1"), ("nonce", nonce)];
         let body = lock_body::render(&owner, self.clock.now()?, &more);
-        self.disk.create_new(draft, body.as_bytes()).map_err(|error| {
+        let created = self.disk.create_new(draft, body.as_bytes());
+        let created = created.and_then(|file| Ok((file.stat()?, file)));
+        let (stat, file) = created.map_err(|error| {
             // Created, perhaps, and then the disk was full.
             let _ = self.disk.remove(draft);
             StoreError::io("create", draft)(error)
-        })
+        })?;
+        Ok(Installed::of(file, stat))
     }
 
     fn classify(&self) -> Result<Visible<D::File>, StoreError> {
@@ -264,21 +486,21 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Visible::Free),
             Err(error) => return Err(failed()(error)),
         };
-        let modified = file.stat().map_err(failed())?.modified;
+        let stat = file.stat().map_err(failed())?;
         let content = read_open(&file, lock_body::BYTES_MAX).map_err(failed())?;
         let fields = lock_body::parse(&String::from_utf8_lossy(&content));
         let now = self.clock.now()?;
         let age = lock_body::age_millis(&fields, now);
         if lock_body::is_ours(&fields) {
-            return Ok(Visible::Ours { age, seen: Seen { file, content } });
+            return Ok(Visible::Ours { age, seen: Seen { file, stat, content } });
         }
         // A file that does not say since when, or says a time to come: its own time has to do.
-        let written = i64::try_from(modified.as_millis()).unwrap_or(i64::MAX);
+        let written = i64::try_from(stat.modified.as_millis()).unwrap_or(i64::MAX);
         let stated = age.filter(|age| *age >= 0);
         let age = stated.unwrap_or_else(|| now.millis().saturating_sub(written));
         let empty = content.iter().all(|byte| *byte == 0);
         let stale = age >= if empty { EMPTY_TTL_MILLIS } else { TTL_MILLIS };
-        Ok(Visible::Foreign { stale, seen: Seen { file, content } })
+        Ok(Visible::Foreign { stale, seen: Seen { file, stat, content } })
     }
 
     /// Swaps what is under this name with the visible file; false when there is none.
@@ -293,8 +515,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
     /// The original moves a lock aside before it looks at it. A live lock that is aside at this
     /// moment has a holder, although its name was free.
     fn set_aside(&self) -> Result<bool, StoreError> {
-        let steals = format!(".{}.steal.", self.visible.file_name().unwrap_or_default());
-        for path in self.siblings(&[steals, self.prefix(SWAP)])? {
+        for path in self.siblings(&[self.steals(), self.prefix(SWAP)])? {
             if self.counts(&path)? {
                 return Ok(true);
             }
@@ -345,6 +566,11 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         Ok(names.into_iter().filter(wanted).map(|name| folder.join(name)).collect())
     }
 
+    /// How the names begin to which the original moves locks.
+    fn steals(&self) -> String {
+        format!(".{}.steal.", self.visible.file_name().unwrap_or_default())
+    }
+
     fn prefix(&self, kind: &str) -> String {
         format!("{}{kind}", self.visible.file_name().unwrap_or_default())
     }
@@ -366,6 +592,46 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
 }
 
 impl<D: Disk, C: Clock> Held<'_, D, C> {
+    /// Is the visible file still ours? To be asked right before writing: a process that was
+    /// stopped for long may wake up without its lock.
+    pub fn is_ours(&self) -> Result<bool, StoreError> {
+        self.taken.is_ours()
+    }
+
+    /// Lets the mutex go, and whatever belongs to it.
+    pub fn release(self) -> Result<(), StoreError> {
+        let mutex = self.taken.mutex.clone();
+        mutex.leave(&mut self.pass_on()?)
+    }
+
+    /// Lets the mutex go. Where others of ours are in the crew, the visible file stays for them, and
+    /// we stay in the crew until [`LaneMutex::leave`]. One that has been there for long goes in any
+    /// case, and one that is no longer ours is left alone.
+    pub fn pass_on(self) -> Result<Kept<D>, StoreError> {
+        let Self { taken, mut crew } = self;
+        if !taken.is_fresh() {
+            return Ok(Kept::default());
+        }
+        let visible = taken.mutex.visible;
+        let lock_failed = || StoreError::io("lock", visible);
+        let alone = crew.try_alone().map_err(lock_failed())?;
+        let age = taken.mutex.age(&taken.installed)?;
+        let passed_on = !alone && (0..CHAIN_MILLIS).contains(&age);
+        // Who has the crew alone is leaving, and may not have waited for us.
+        let in_crew = passed_on && crew.try_share().map_err(lock_failed())?;
+        if !in_crew {
+            taken.withdraw()?;
+        }
+        let Taken { mut kernel, installed, .. } = taken;
+        for lock in kernel.iter_mut().rev().chain(alone.then_some(&mut crew)) {
+            lock.free().map_err(StoreError::io("unlock", visible))?;
+        }
+        let installed = in_crew.then_some(installed);
+        Ok(Kept { crew: Some(crew), in_crew, guards: kernel, installed })
+    }
+}
+
+impl<D: Disk, C: Clock> Taken<'_, D, C> {
     /// Puts our lock file in place. False when it was lost on the way.
     fn install(&self, draft: &Utf8Path, deadline: Duration) -> Result<bool, StoreError> {
         let mutex = &self.mutex;
@@ -401,14 +667,13 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
 
     /// Swaps our draft with the lock judged stale; swaps back when something else came out.
     fn swap_out(&self, draft: &Utf8Path, judged: &Seen<D::File>) -> Result<Swapped, StoreError> {
-        let (mutex, swap) = (&self.mutex, &self.swap);
+        let (mutex, swap) = (&self.mutex, &self.swap());
         let failed = || StoreError::io("replace", mutex.visible);
-        let judged_id = judged.file.stat().map_err(failed())?.id;
         mutex.disk.rename(draft, swap).map_err(failed())?;
         if mutex.exchanged(swap)? {
             let came_out = mutex.stat(swap)?.map(|stat| stat.id);
             let content = read_small(mutex.disk, swap, lock_body::BYTES_MAX).map_err(failed())?;
-            if came_out == Some(judged_id) && content.as_ref() == Some(&judged.content) {
+            if came_out == Some(judged.stat.id) && content.as_ref() == Some(&judged.content) {
                 mutex.disk.remove(swap).map_err(failed())?;
                 return Ok(Swapped::Out);
             }
@@ -430,9 +695,7 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
         Ok(Swapped::Back)
     }
 
-    /// Is the visible file still ours? To be asked right before writing: a process that was
-    /// stopped for long may wake up without its lock.
-    pub fn is_ours(&self) -> Result<bool, StoreError> {
+    fn is_ours(&self) -> Result<bool, StoreError> {
         Ok(self.is_fresh() && self.is_visible()?)
     }
 
@@ -447,16 +710,7 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
     }
 
     fn is_at(&self, path: &Utf8Path) -> Result<bool, StoreError> {
-        let ours = self.installed.stat().map_err(StoreError::io("look at", path))?.id;
-        Ok(self.mutex.stat(path)?.is_some_and(|stat| stat.id == ours))
-    }
-
-    /// Lets the mutex go. A visible file that is no longer ours is left alone.
-    pub fn release(self) -> Result<(), StoreError> {
-        match self.is_fresh() {
-            true => self.withdraw(),
-            false => Ok(()),
-        }
+        Ok(self.mutex.stat(path)?.is_some_and(|stat| stat.id == self.installed.id))
     }
 
     /// Takes our lock file away, if it is there. Should another program's have come in its place
@@ -466,14 +720,20 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
         if !self.is_visible()? {
             return Ok(());
         }
-        match disk.rename(visible, &self.swap) {
+        let swap = &self.swap();
+        match disk.rename(visible, swap) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(StoreError::io("remove", visible))?,
         }
-        match self.is_at(&self.swap)? {
-            true => disk.remove(&self.swap).map_err(StoreError::io("remove", &self.swap)),
-            false => self.mutex.placed(&self.swap).map(|_| ()),
+        match self.is_at(swap)? {
+            true => disk.remove(swap).map_err(StoreError::io("remove", swap)),
+            false => self.mutex.placed(swap).map(|_| ()),
         }
+    }
+
+    /// The name of our lock file while it is swapped.
+    fn swap(&self) -> Utf8PathBuf {
+        self.mutex.beside(SWAP, &self.nonce)
     }
 }
 

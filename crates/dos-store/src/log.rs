@@ -183,9 +183,21 @@ impl<D: Disk + Clone> Log<D> {
     /// A last line that lacks its newline is closed in the same write: if it is a record it stays
     /// one, and if it is not it stays evidence. When only part could be written it is taken back.
     pub fn append(&self, lines: &str) -> Result<Unsynced<D>, StoreError> {
+        self.append_to(None, lines)
+    }
+
+    /// The same, where the log is still open from the last time. It must be the log as it is now.
+    pub(crate) fn append_to(
+        &self,
+        open: Option<D::File>,
+        lines: &str,
+    ) -> Result<Unsynced<D>, StoreError> {
         let failed = |action| StoreError::io(action, &self.path);
         self.refuse_long(lines)?;
-        let (mut file, created) = self.disk.open_append(&self.path).map_err(failed("open"))?;
+        let (mut file, created) = match open {
+            Some(file) => (file, false),
+            None => self.disk.open_append(&self.path).map_err(failed("open"))?,
+        };
         let before = file.stat().map_err(failed("look at"))?.len;
         if created || before == 0 {
             // Before the first byte: a log with content has a name that survives a crash.
@@ -362,8 +374,9 @@ fn bounded(line: &[u8]) -> &[u8] {
 impl<D: Disk> Unsynced<D> {
     /// Makes the lines survive a crash. Only now may they be acknowledged. When this fails it is
     /// not known whether they will be there, and trying again would prove nothing.
-    pub fn sync(self) -> std::io::Result<()> {
-        self.file.sync()
+    /// Returns the log, open for the next lines.
+    pub fn sync(self) -> std::io::Result<D::File> {
+        self.file.sync().map(|()| self.file)
     }
 
     /// The log, open as the lines were appended to it.

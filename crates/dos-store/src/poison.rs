@@ -60,15 +60,15 @@ pub(crate) fn marked_if_lost<D: Disk, T>(
     })
 }
 
-/// Makes appended lines survive a crash. When that fails, the log is marked.
+/// Makes appended lines survive a crash. When that fails, the log is marked. Returns the log, open.
 pub(crate) fn sync<D: Disk>(
     disk: &D,
     log: &Utf8Path,
     unsynced: Unsynced<D>,
-) -> Result<(), StoreError> {
+) -> Result<D::File, StoreError> {
     match unsynced.sync() {
         // Somebody else's sync may have failed, and the kernel may have told them alone.
-        Ok(()) => refuse(disk, log),
+        Ok(file) => refuse(disk, log).map(|()| file),
         Err(source) => {
             let marked = mark(disk, log, &source).is_ok();
             Err(StoreError::NotDurable { path: log.to_owned(), source, marked })
@@ -96,7 +96,7 @@ pub(crate) fn append<D: Disk + Clone>(
 ) -> Result<(), StoreError> {
     heal(disk, log)?;
     let appended = marked_if_lost(disk, log.path(), log.append(lines));
-    sync(disk, log.path(), appended?)
+    sync(disk, log.path(), appended?).map(drop)
 }
 
 /// Takes the marker away, durably.

@@ -29,7 +29,7 @@ pub fn append<D: Disk + Clone, C: Clock>(
     }
     let appended = poison::marked_if_lost(disk, log.path(), log.append(&lines));
     drop(lock);
-    poison::sync(disk, log.path(), appended?)
+    poison::sync(disk, log.path(), appended?).map(drop)
 }
 
 /// Puts other lines in place of all that the log holds: after a crash it holds the one or the other.

@@ -98,7 +98,7 @@ pub(crate) fn store<D: Disk>(
     file: &D::File,
     offset: u64,
     compaction: &mut Compaction,
-) -> io::Result<()> {
+) -> io::Result<Reach> {
     let records = compaction.standing_for();
     let standing_for: String = records.iter().map(Record::line).collect();
     let read_back = Compaction::resume(standing_for.as_bytes(), 0, 0).into_live();
@@ -135,7 +135,7 @@ pub(crate) fn store<D: Disk>(
         // A full disk needs the room for other things.
         let _ = disk.remove(&draft);
     }
-    placed
+    placed.map(|()| Reach { offset, bytes: content.len() as u64 })
 }
 
 /// Removes the snapshot. The caller holds the lane mutex.

@@ -52,7 +52,13 @@ fn fails_with_a_hint(output: &Output, names: &[&str]) {
 /// Nothing but what prepares a write is there: no journal, no lock, no draft.
 #[track_caller]
 fn nothing_half_written(env: &TestEnv) {
-    let fine = ["dos.toml", ".dos", ".dos/.gitignore", ".dos/.lane-lease.lock.guard"];
+    let fine = [
+        "dos.toml",
+        ".dos",
+        ".dos/.gitignore",
+        ".dos/.lane-lease.lock.crew",
+        ".dos/.lane-lease.lock.guard",
+    ];
     let mut rest = env.tree();
     rest.retain(|name| !fine.contains(&name.as_str()));
     assert_eq!(rest, [""; 0]);

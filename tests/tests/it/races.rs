@@ -132,6 +132,7 @@ fn the_first_write_of_a_workspace_is_made_once() {
     let expected = [
         ".dos",
         ".dos/.gitignore",
+        ".dos/.lane-lease.lock.crew",
         ".dos/.lane-lease.lock.guard",
         ".dos/lane-journal.jsonl",
         ".dos/lane-journal.jsonl.snapshot",

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::disk::{Disk, read_small, remove_if_there, sync_folder_names};
 use crate::error::StoreError;
 use crate::home::Home;
-use crate::lock::guard_path;
+use crate::lock::{guard_path, kernel_lock};
 use crate::log::Log;
 use crate::workspace::Workspace;
 use crate::worktree;
@@ -135,10 +135,11 @@ impl<D: Disk + Clone, C: Clock> Project<'_, D, C> {
             Err(error) => return Told::Later(error),
             Ok(Some(_)) => {}
         }
-        match self.disk.try_lock(&guard_path(&self.path)) {
-            Ok(Some(_guard)) => self.tell_alone().unwrap_or_else(Told::Later),
-            Ok(None) => Told::ByAnother,
-            Err(error) => Told::Later(StoreError::io("lock", &self.path)(error)),
+        // Whoever has it is writing the card.
+        match kernel_lock(self.disk, self.clock, &guard_path(&self.path), Duration::ZERO) {
+            Ok(_guard) => self.tell_alone().unwrap_or_else(Told::Later),
+            Err(StoreError::Busy { .. }) => Told::ByAnother,
+            Err(error) => Told::Later(error),
         }
     }
 

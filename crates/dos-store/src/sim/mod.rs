@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::disk::{Disk, DiskFile, FileId, Stat};
+use crate::disk::{Disk, DiskFile, FileId, LockFile, Stat};
 use files::{Content, Files, NameChange, ROOT, Write};
 
 pub use power::Reach;
@@ -42,9 +42,9 @@ struct Machine {
 
 struct State {
     files: Files,
-    /// The locked files: which hold, of which process.
-    locks: BTreeMap<u64, (u64, u32)>,
-    holds: u64,
+    /// The locked files, and who has locked them.
+    locks: BTreeMap<u64, Vec<Holder>>,
+    handles: u64,
     dead: BTreeSet<u32>,
     power: bool,
 }
@@ -58,11 +58,19 @@ pub struct SimFile {
     reported: Cell<u64>,
 }
 
-/// A kernel lock of the simulated disk.
+/// A file of the simulated disk, to be locked.
 pub struct SimLock {
-    machine: Arc<Machine>,
-    number: u64,
-    hold: u64,
+    disk: SimDisk,
+    path: Utf8PathBuf,
+    /// Which file it is, and which of its handles; `None` before it was first tried.
+    opened: Option<(u64, u64)>,
+}
+
+/// Who has locked a file.
+struct Holder {
+    handle: u64,
+    process: u32,
+    shares: bool,
 }
 
 impl Image {
@@ -106,7 +114,7 @@ impl SimDisk {
         let state = State {
             files: image.0,
             locks: BTreeMap::new(),
-            holds: 0,
+            handles: 0,
             dead: BTreeSet::new(),
             power: true,
         };
@@ -228,7 +236,9 @@ impl Machine {
 impl State {
     fn kill(&mut self, process: u32) {
         self.dead.insert(process);
-        self.locks.retain(|_, (_, holder)| *holder != process);
+        for holders in self.locks.values_mut() {
+            holders.retain(|holder| holder.process != process);
+        }
     }
 
     /// Where that name is, which must be free.
@@ -363,23 +373,8 @@ impl Disk for SimDisk {
         })
     }
 
-    fn try_lock(&self, path: &Utf8Path) -> io::Result<Option<SimLock>> {
-        self.act(Call::TryLock, path, 0, |state, _| {
-            let number = match state.files.find(path)? {
-                Some(_) => state.files.file(path)?,
-                None => {
-                    let place = state.files.place(path)?;
-                    state.files.create(place, self.now())
-                }
-            };
-            if state.locks.contains_key(&number) {
-                return Ok(None);
-            }
-            state.holds += 1;
-            let hold = state.holds;
-            state.locks.insert(number, (hold, self.process));
-            Ok(Some(SimLock { machine: self.machine.clone(), number, hold }))
-        })
+    fn open_lock(&self, path: &Utf8Path) -> io::Result<SimLock> {
+        Ok(SimLock { disk: self.clone(), path: path.to_owned(), opened: None })
     }
 
     fn boot(&self) -> String {
@@ -446,11 +441,62 @@ impl DiskFile for SimFile {
     }
 }
 
+impl LockFile for SimLock {
+    fn try_alone(&mut self) -> io::Result<bool> {
+        self.attempt(false)
+    }
+
+    fn try_share(&mut self) -> io::Result<bool> {
+        self.attempt(true)
+    }
+
+    fn free(&mut self) -> io::Result<()> {
+        self.disk.clone().act(Call::TryLock, &self.path, 0, |state, _| {
+            self.give_up(state);
+            Ok(())
+        })
+    }
+}
+
+impl SimLock {
+    fn attempt(&mut self, shares: bool) -> io::Result<bool> {
+        let disk = self.disk.clone();
+        disk.act(Call::TryLock, &self.path.clone(), 0, |state, _| {
+            let (number, handle) = match self.opened {
+                Some(opened) => opened,
+                None => {
+                    let number = match state.files.find(&self.path)? {
+                        Some(_) => state.files.file(&self.path)?,
+                        None => {
+                            let place = state.files.place(&self.path)?;
+                            state.files.create(place, disk.now())
+                        }
+                    };
+                    state.handles += 1;
+                    *self.opened.insert((number, state.handles))
+                }
+            };
+            self.give_up(state);
+            let holders = state.locks.entry(number).or_default();
+            let free = holders.iter().all(|holder| shares && holder.shares);
+            if free {
+                holders.push(Holder { handle, process: disk.process, shares });
+            }
+            Ok(free)
+        })
+    }
+
+    fn give_up(&self, state: &mut State) {
+        if let Some((number, handle)) = self.opened
+            && let Some(holders) = state.locks.get_mut(&number)
+        {
+            holders.retain(|holder| holder.handle != handle);
+        }
+    }
+}
+
 impl Drop for SimLock {
     fn drop(&mut self) {
-        let mut state = self.machine.state();
-        if state.locks.get(&self.number).is_some_and(|(hold, _)| *hold == self.hold) {
-            state.locks.remove(&self.number);
-        }
+        self.give_up(&mut self.disk.machine.state());
     }
 }

@@ -1,7 +1,8 @@
 //! Progress: what comes of a world in which every original stops for good, at any step.
 //!
 //! Then our processes are alone, and each does what it does whatever the order: the one with the
-//! kernel lock goes on, or else one that waits. So a single run decides whether they get through.
+//! kernel lock goes on, or else the one that has the crew alone, or else one that waits. So a single
+//! run decides whether they get through.
 
 use std::collections::HashMap;
 
@@ -68,8 +69,8 @@ impl Alone {
                 break Fate::Fails("ours go on and on");
             }
             let waiting = |process: &Process| matches!(process, Process::Ours(ours) if !ours.done);
-            let Some(next) = world.kernel.or_else(|| world.processes.iter().position(waiting))
-            else {
+            let first = world.kernel.or(world.crew_alone);
+            let Some(next) = first.or_else(|| world.processes.iter().position(waiting)) else {
                 break match world.names().all(|name| matches!(name, Name::Aside(_))) {
                     true => Fate::Clear,
                     false => Fate::Fails("ours left a file behind"),
@@ -94,13 +95,21 @@ impl Alone {
 fn abandoned(world: &World) -> World {
     let mut left = world.clone();
     (left.stolen, left.overslept, left.kernel) = (false, false, None);
+    (left.crew, left.crew_alone) = (0, None);
     left.processes.clear();
     for (index, process) in world.processes.iter().enumerate() {
         if let Process::Ours(ours) = process
             && !ours.done
         {
+            let place = left.processes.len();
             if world.kernel == Some(index) {
-                left.kernel = Some(left.processes.len());
+                left.kernel = Some(place);
+            }
+            if world.crew_alone == Some(index) {
+                left.crew_alone = Some(place);
+            }
+            if world.crew & 1 << index != 0 {
+                left.crew |= 1 << place;
             }
             left.processes.push(Process::Ours(ours.plain()));
         }

@@ -67,6 +67,11 @@ pub fn explore(start: World, bounds: Bounds) -> Report {
                 let way = || origins.way(&root, id, None, bounds);
                 report.broken.entry(broken).or_insert_with(way);
             }
+            let eventless = node.deaths == bounds.deaths && node.spans == bounds.spans;
+            if eventless && node.world.is_left_unclean() {
+                let way = || origins.way(&root, id, None, bounds);
+                report.broken.entry("the last of ours has left its lock file").or_insert_with(way);
+            }
             for (index, step) in successors(&node, bounds).into_iter().enumerate() {
                 let mut node = step.node;
                 let way = || origins.way(&root, id, Some(index), bounds);

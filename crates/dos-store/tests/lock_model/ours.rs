@@ -33,6 +33,8 @@ const IMPATIENT: Duration = Duration::from_secs(100);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Ours {
+    /// How many transactions more it does after the first one.
+    pub more: u8,
     history: Vec<Reply>,
     /// The files that it has open.
     pub open: Vec<Inode>,
@@ -63,6 +65,12 @@ pub struct Look {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Reply {
     Locked(bool),
+    /// A share in the crew.
+    Shared(bool),
+    /// Having the crew alone.
+    Alone(bool),
+    /// What we call a nonce that is in no file.
+    Named(u8),
     Names(Vec<Name>),
     /// Created, and what is to be written to it.
     Created {
@@ -70,7 +78,7 @@ enum Reply {
         inode: Inode,
         body: Body,
     },
-    Written,
+    Written(u8),
     Moved(Moved),
     Stat(Option<(Inode, u8)>),
     Opened(Option<(Inode, File)>),
@@ -81,6 +89,7 @@ enum Reply {
     /// Has the journal grown since it read it?
     Grown(bool),
     Appended,
+    Synced,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,10 +150,12 @@ struct Run {
     asked: String,
     /// It waits, and will begin its loop again with this much of its history.
     looped: Option<Vec<Reply>>,
-    /// The nonce in its code's hands, and the one that we call it.
-    nonce: Option<(String, u8)>,
-    /// It has just looked at its own open file, which is this.
-    comparing: Option<Inode>,
+    /// The nonces that its code has made, and what we call them.
+    nonces: Vec<(String, u8)>,
+    /// The lock file of ours that it has last looked at.
+    mine: Option<Inode>,
+    /// Where in its history its transaction begins.
+    begun: usize,
     refused: bool,
     private: bool,
     /// Its code has the kernel lock.
@@ -221,15 +232,16 @@ impl Ours {
             did: String::new(),
             asked: String::new(),
             looped: None,
-            nonce: None,
-            comparing: None,
+            nonces: Vec::new(),
+            mine: None,
+            begun: 0,
             refused: false,
             private: false,
             locked: false,
             journal_looks: 0,
         };
         let machine = Machine(Rc::new(RefCell::new(run)));
-        let outcome = transact(&machine, rules.deadlines);
+        let outcome = transact(&machine, rules.deadlines, self.more);
         let mut run = Rc::into_inner(machine.0).unwrap().into_inner();
         if !run.over {
             run.finished(&outcome);
@@ -244,15 +256,25 @@ impl Ours {
     }
 }
 
-fn transact(machine: &Machine, deadlines: bool) -> Result<(), StoreError> {
+fn transact(machine: &Machine, deadlines: bool, more: u8) -> Result<(), StoreError> {
     let wait = if deadlines { IMPATIENT } else { PATIENT };
     let ledger =
         Ledger::new(machine.clone(), machine.clone(), JOURNAL, format!("/w/{VISIBLE}"), "host");
-    let record = Record::from_object(serde_json::Map::new());
-    ledger.transact(wait, |_| Ok((vec![record], ())))
+    for _ in 0..=more {
+        machine.0.borrow_mut().begin();
+        let record = Record::from_object(serde_json::Map::new());
+        ledger.transact(wait, |_| Ok::<_, StoreError>((vec![record], ())))?;
+    }
+    Ok(())
 }
 
 impl Run {
+    fn begin(&mut self) {
+        if !self.over {
+            (self.begun, self.journal_looks) = (self.played, 0);
+        }
+    }
+
     fn ours(&mut self) -> &mut Ours {
         match &mut self.world.processes[self.me] {
             Process::Ours(ours) => ours,
@@ -344,6 +366,9 @@ impl Run {
         if self.world.kernel == Some(self.me) {
             self.world.broken = Some("a process of ours ended with the kernel lock");
         }
+        if self.world.crew & 1 << self.me != 0 || self.world.crew_alone == Some(self.me) {
+            self.world.broken = Some("a process of ours ended in the crew");
+        }
         self.refused = outcome.is_err();
         self.ours().done = true;
     }
@@ -361,21 +386,26 @@ impl Run {
         now
     }
 
-    /// The code waits a short while, and goes back to the beginning of one of its three loops.
+    /// The code waits a short while, and goes back to the beginning of one of its loops.
     fn waits(&mut self) {
         if self.over {
             return;
         }
         assert_eq!(self.played, self.history.len(), "no wait is in a history");
-        let position = |wanted: fn(&Reply) -> bool| self.history.iter().position(wanted);
-        let keep = if !self.locked {
-            // For the kernel lock, or for another attempt.
-            position(|reply| matches!(reply, Reply::Locked(_))).unwrap()
-        } else {
+        let from = |start: usize, wanted: fn(&Reply) -> bool| {
+            self.history[start..].iter().position(wanted).map(|place| start + place)
+        };
+        let left = self.history.iter().rposition(|reply| matches!(reply, Reply::Alone(_)));
+        let start = left.map_or(self.begun, |left| self.begun.max(left + 1));
+        let keep = if self.locked {
             // For the visible name, to which the first move went.
-            let created = position(|reply| matches!(reply, Reply::Created { .. })).unwrap();
-            let moved = |reply: &Reply| matches!(reply, Reply::Moved(_));
-            created + self.history[created..].iter().position(moved).unwrap() + 1
+            let created = from(start, |reply| matches!(reply, Reply::Created { .. })).unwrap();
+            from(created, |reply| matches!(reply, Reply::Moved(_))).unwrap() + 1
+        } else {
+            // For the kernel lock, or for another attempt, or for a share in the crew.
+            from(start, |reply| matches!(reply, Reply::Locked(_)))
+                .or_else(|| from(start, |reply| matches!(reply, Reply::Shared(_))))
+                .unwrap()
         };
         self.looped = Some(self.history[..keep].to_vec());
     }
@@ -385,15 +415,11 @@ impl Run {
         if self.over {
             return Name::Visible;
         }
-        let number = |nonce: &str| match &self.nonce {
-            Some((mine, number)) if mine == nonce => *number,
-            _ => u8::from_str_radix(nonce, 16).unwrap(),
-        };
         if let Some(nonce) = name.strip_prefix(DRAFT) {
-            return Name::Draft(number(nonce));
+            return Name::Draft(self.number(nonce));
         }
         if let Some(nonce) = name.strip_prefix(SWAP) {
-            return Name::Swap(number(nonce));
+            return Name::Swap(self.number(nonce));
         }
         match name.strip_prefix(ASIDE) {
             Some(number) => Name::Aside(number.parse().unwrap()),
@@ -402,6 +428,31 @@ impl Run {
                 Name::Visible
             }
         }
+    }
+
+    /// What we call a nonce: one that its code has read, has made for a file, or has just made.
+    fn number(&mut self, nonce: &str) -> u8 {
+        if let Some((_, number)) = self.nonces.iter().find(|(mine, _)| mine == nonce) {
+            return *number;
+        }
+        if let Ok(number) = u8::try_from(u64::from_str_radix(nonce, 16).unwrap()) {
+            return number;
+        }
+        let number = match self.history.get(self.played) {
+            Some(Reply::Named(number)) => {
+                let number = *number;
+                self.played += 1;
+                number
+            }
+            Some(other) => unreachable!("{other:?}"),
+            None => {
+                let number = self.free_nonce();
+                self.record(Reply::Named(number));
+                number
+            }
+        };
+        self.nonces.push((nonce.to_string(), number));
+        number
     }
 
     /// The smallest nonce that no file has, no name and no memory.
@@ -433,7 +484,7 @@ fn nonce_of(body: Body) -> Option<u8> {
 
 fn remembered(reply: &Reply) -> Vec<u8> {
     match reply {
-        Reply::Created { nonce, .. } => vec![*nonce],
+        Reply::Created { nonce, .. } | Reply::Named(nonce) => vec![*nonce],
         Reply::Opened(Some((_, File { body: Body::Ours { nonce, .. }, .. }))) => vec![*nonce],
         Reply::Names(names) => names
             .iter()

@@ -63,6 +63,10 @@ pub struct World {
     files: Vec<(Inode, File)>,
     /// Which process has the kernel lock.
     pub kernel: Option<usize>,
+    /// Which processes share the crew, a bit each.
+    pub crew: u8,
+    /// Which process has the crew alone.
+    pub crew_alone: Option<usize>,
     /// The time, in spans of [`SPAN_MILLIS`].
     pub time: u8,
     /// An original has moved a lock aside.
@@ -87,6 +91,8 @@ impl World {
             names: Vec::new(),
             files: Vec::new(),
             kernel: None,
+            crew: 0,
+            crew_alone: None,
             time: START,
             stolen: false,
             overslept: false,
@@ -180,11 +186,18 @@ impl World {
     /// A process dies at once, and another of its kind comes in its place.
     pub fn die(&mut self, me: usize) {
         self.kernel = self.kernel.filter(|holder| *holder != me);
+        self.quit(me);
         let newcomer = match &self.processes[me] {
             Process::Ours(_) => Process::Ours(Ours::default()),
             Process::Original(_) => Process::Original(Original::new(self.free_owner())),
         };
         self.processes[me] = newcomer;
+    }
+
+    /// A process gives up its share in the crew, or having it alone.
+    pub fn quit(&mut self, me: usize) {
+        self.crew &= !(1 << me);
+        self.crew_alone = self.crew_alone.filter(|alone| *alone != me);
     }
 
     /// The smallest owner that no file has, no process and no memory.
@@ -250,6 +263,14 @@ impl World {
     /// Is there a lock of an original that counts, under any name?
     pub fn foreign_lock_counts(&self) -> bool {
         self.names.iter().any(|(_, inode)| self.counts(self.file(*inode)))
+    }
+
+    /// Have all ended, ours alone, and is a lock file of theirs still the visible one? (An original
+    /// may put one back after that.)
+    pub fn is_left_unclean(&self) -> bool {
+        let ended = |process: &Process| matches!(process, Process::Ours(ours) if ours.done);
+        let visible = self.file_at(Name::Visible).map(|file| file.body);
+        matches!(visible, Some(Body::Ours { .. })) && self.processes.iter().all(ended)
     }
 
     /// A span of time passes, for everybody.

@@ -44,7 +44,12 @@ fn the_next_decision_sees_what_was_appended() {
     let lanes: Vec<String> =
         ledger.read().unwrap().leases().map(|lease| lease.lane().into_owned()).collect();
     assert_eq!(lanes, ["lane1", "lane2", "lane3"]);
-    let names = [".lane-lease.lock.guard", "journal.jsonl", "journal.jsonl.snapshot"];
+    let names = [
+        ".lane-lease.lock.crew",
+        ".lane-lease.lock.guard",
+        "journal.jsonl",
+        "journal.jsonl.snapshot",
+    ];
     assert_eq!(folder.names(), names);
 }
 
@@ -56,7 +61,7 @@ fn a_decision_that_fails_or_writes_nothing_leaves_nothing() {
     nothing.unwrap();
     let failed: Result<(), StoreError> = ledger.transact(WAIT, |_| Err(StoreError::NoEntropy));
     assert!(matches!(failed, Err(StoreError::NoEntropy)));
-    assert_eq!(folder.names(), [".lane-lease.lock.guard"]);
+    assert_eq!(folder.names(), [".lane-lease.lock.crew", ".lane-lease.lock.guard"]);
 }
 
 #[test]
@@ -71,7 +76,10 @@ fn nothing_is_written_when_the_journal_has_grown_since_it_was_read() {
     });
     assert!(matches!(lost, Err(StoreError::Changed { .. })));
     assert_eq!(text(&journal), record("ACQUIRE", "theirs", 1).line());
-    assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);
+    assert_eq!(
+        folder.names(),
+        [".lane-lease.lock.crew", ".lane-lease.lock.guard", "journal.jsonl"]
+    );
 }
 
 #[test]
@@ -106,7 +114,10 @@ fn compaction_keeps_the_leases_the_watermark_and_the_evidence() {
     assert_eq!(before, after);
     assert_eq!(after.next_seq(), 4);
     assert!(text(&folder.join("journal.jsonl")).contains("\"_raw\": \"not json\""));
-    assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);
+    assert_eq!(
+        folder.names(),
+        [".lane-lease.lock.crew", ".lane-lease.lock.guard", "journal.jsonl"]
+    );
 }
 
 #[test]
@@ -138,7 +149,10 @@ fn a_compaction_that_would_lose_a_lease_changes_nothing() {
     let refused = ledger.compact(WAIT, History::Discard);
     assert!(matches!(refused, Err(StoreError::CannotCompact { .. })), "{refused:?}");
     assert_eq!(ledger.read().unwrap().len(), 1);
-    assert_eq!(folder.names(), [".lane-lease.lock.guard", "journal.jsonl"]);
+    assert_eq!(
+        folder.names(),
+        [".lane-lease.lock.crew", ".lane-lease.lock.guard", "journal.jsonl"]
+    );
 }
 
 #[test]

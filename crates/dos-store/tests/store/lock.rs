@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use dos_store::StoreError;
-use dos_store::disk::RealDisk;
-use dos_store::lock::{Held, LaneMutex};
+use dos_store::clock::RealClock;
+use dos_store::disk::{Disk, KernelLock, LockFile, RealDisk};
+use dos_store::lock::{Held, Kept, LaneMutex};
 use dos_store::lock_body;
 
 use crate::{Folder, TestClock, text};
@@ -41,9 +42,17 @@ impl Scene {
         std::fs::write(&self.visible, body).unwrap();
     }
 
-    /// Nothing is left but the guard.
+    /// Nothing is left but what is never removed.
     fn assert_clean(&self) {
-        assert_eq!(self.folder.names(), [".lane-lease.lock.guard"]);
+        assert_eq!(self.folder.names(), [".lane-lease.lock.crew", ".lane-lease.lock.guard"]);
+    }
+
+    /// Another process of ours that wants the mutex.
+    fn waiter(&self) -> KernelLock {
+        let crew = self.folder.join(".lane-lease.lock.crew");
+        let mut share = RealDisk.open_lock(&crew).unwrap();
+        assert!(share.try_share().unwrap());
+        share
     }
 }
 
@@ -71,6 +80,62 @@ fn every_hold_has_an_owner_of_its_own() {
     }
     owners.dedup();
     assert_eq!(owners.len(), 3);
+}
+
+#[test]
+fn the_visible_file_stays_for_others_of_ours() {
+    let scene = Scene::new();
+    let now = RealClock::start();
+    let acquire = |kept| {
+        LaneMutex::new(&RealDisk, &now, &scene.journal, &scene.visible, "host")
+            .acquire_again(kept, SOON)
+    };
+    let mutex = LaneMutex::new(&RealDisk, &now, &scene.journal, &scene.visible, "host");
+    let waiter = scene.waiter();
+    let mut kept = acquire(Kept::default()).unwrap().pass_on().unwrap();
+    let body = text(&scene.visible);
+    // Whoever comes next goes on with it, and so does he who had it before.
+    let mut next = acquire(Kept::default()).unwrap().pass_on().unwrap();
+    assert_eq!(text(&scene.visible), body);
+    mutex.leave(&mut kept).unwrap();
+    kept = acquire(kept).unwrap().pass_on().unwrap();
+    assert_eq!(text(&scene.visible), body);
+    // The last one takes it along.
+    drop(waiter);
+    mutex.leave(&mut kept).unwrap();
+    assert_eq!(text(&scene.visible), body);
+    mutex.leave(&mut next).unwrap();
+    scene.assert_clean();
+    kept = acquire(kept).unwrap().pass_on().unwrap();
+    mutex.leave(&mut kept).unwrap();
+    scene.assert_clean();
+}
+
+#[test]
+fn one_who_waits_in_vain_takes_along_what_was_left_to_him() {
+    let scene = Scene::new();
+    let waiter = scene.waiter();
+    let now = RealClock::start();
+    let mutex = LaneMutex::new(&RealDisk, &now, &scene.journal, &scene.visible, "host");
+    let mut kept = mutex.clone().acquire(SOON).unwrap().pass_on().unwrap();
+    assert!(scene.visible.exists());
+    drop(waiter);
+    // It dies, or leaves without the file: whoever fails to get the kernel lock is the last one then.
+    let mut guard = RealDisk.open_lock(&scene.folder.join(".lane-lease.lock.guard")).unwrap();
+    assert!(guard.try_alone().unwrap());
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let now = RealClock::start();
+            LaneMutex::new(&RealDisk, &now, &scene.journal, &scene.visible, "host")
+                .acquire(SOON)
+                .map(|_| ())
+        });
+        assert!(matches!(waits.join().unwrap(), Err(StoreError::Busy { .. })));
+    });
+    assert!(scene.visible.exists(), "somebody still has a share");
+    guard.free().unwrap();
+    mutex.leave(&mut kept).unwrap();
+    scene.assert_clean();
 }
 
 #[test]

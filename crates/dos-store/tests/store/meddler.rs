@@ -84,8 +84,8 @@ impl Disk for Meddled {
     fn names(&self, dir: &Utf8Path) -> io::Result<Vec<String>> {
         RealDisk.names(dir)
     }
-    fn try_lock(&self, path: &Utf8Path) -> io::Result<Option<KernelLock>> {
-        RealDisk.try_lock(path)
+    fn open_lock(&self, path: &Utf8Path) -> io::Result<KernelLock> {
+        RealDisk.open_lock(path)
     }
     fn boot(&self) -> String {
         RealDisk.boot()
@@ -104,12 +104,14 @@ fn meddled(when: Before, act: impl FnOnce(&Ledger<Meddled, TestClock>)) -> Folde
     let disk = Meddled { journal: journal.clone(), when: Rc::new(Cell::new(None)) };
     let lock = folder.join(".lane-lease.lock");
     let policy = JournalPolicy { chain: false, max_entries: None };
-    let ledger = Ledger::new(disk.clone(), TestClock::at_noon(), &journal, lock, "host");
-    let ledger = ledger.kept_by(policy);
+    let new =
+        || Ledger::new(disk.clone(), TestClock::at_noon(), &journal, &lock, "host").kept_by(policy);
+    let ledger = new();
     for lane in 1..40 {
         write(&ledger, lane);
     }
     disk.when.set(Some(when));
+    let ledger = new();
     act(&ledger);
     assert!(disk.when.get().is_none(), "nobody meddled");
     let live = ledger.read().unwrap();

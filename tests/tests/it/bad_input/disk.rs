@@ -60,7 +60,7 @@ fn a_configuration_that_cannot_be_read_is_named() {
 
 #[test]
 fn a_folder_where_a_lock_should_be_is_named() {
-    for name in [".lane-lease.lock", ".lane-lease.lock.guard"] {
+    for name in [".lane-lease.lock", ".lane-lease.lock.crew", ".lane-lease.lock.guard"] {
         let env = empty();
         // Compaction needs a journal before it needs a lock.
         env.write_journal("{}\n");

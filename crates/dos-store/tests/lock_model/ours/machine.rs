@@ -6,7 +6,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use dos_core::timestamp::{OutOfRange, Timestamp};
 use dos_store::clock::Clock;
-use dos_store::disk::{Disk, DiskFile, FileId, Stat};
+use dos_store::disk::{Disk, DiskFile, FileId, LockFile, Stat};
 use dos_store::lock_body;
 
 use super::{ASIDE, DRAFT, Fault, IMPATIENT, JOURNAL, Machine, Moved, Reply, SWAP, VISIBLE};
@@ -72,16 +72,92 @@ pub struct SimFile {
     modified: u8,
 }
 
-pub struct SimLock(Machine);
+/// One of the two files that the kernel locks.
+pub struct SimLock {
+    machine: Machine,
+    /// The crew, or else the guard.
+    is_crew: bool,
+    locked: bool,
+}
+
+impl SimLock {
+    fn unlock(&mut self) {
+        let run = &mut *self.machine.0.borrow_mut();
+        if !std::mem::take(&mut self.locked) {
+            return;
+        }
+        if !self.is_crew {
+            run.locked &= run.over;
+        }
+        if !run.is_live() {
+            return;
+        }
+        match self.is_crew {
+            true => run.world.quit(run.me),
+            false => {
+                run.world.kernel = None;
+                run.leave();
+            }
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        asked: &str,
+        act: impl FnOnce(&mut super::Run) -> Reply,
+    ) -> io::Result<bool> {
+        let run = &mut *self.machine.0.borrow_mut();
+        let (Reply::Locked(free) | Reply::Shared(free) | Reply::Alone(free)) =
+            run.step(|| asked.into(), act)?
+        else {
+            unreachable!()
+        };
+        self.locked = free;
+        run.locked |= free && !self.is_crew;
+        Ok(free)
+    }
+}
+
+impl LockFile for SimLock {
+    fn try_alone(&mut self) -> io::Result<bool> {
+        if self.is_crew {
+            return self.attempt("leave the crew", |run| {
+                run.world.quit(run.me);
+                let alone = run.world.crew == 0 && run.world.crew_alone.is_none();
+                if alone {
+                    run.world.crew_alone = Some(run.me);
+                }
+                Reply::Alone(alone)
+            });
+        }
+        self.attempt("try the kernel lock", |run| {
+            let free = run.world.kernel.is_none() || run.rules.fault == Fault::LockForAll;
+            if free {
+                run.world.kernel = Some(run.me);
+            }
+            Reply::Locked(free)
+        })
+    }
+
+    fn try_share(&mut self) -> io::Result<bool> {
+        self.attempt("join the crew", |run| {
+            let free = run.world.crew_alone.is_none();
+            if free {
+                run.world.crew |= 1 << run.me;
+            }
+            Reply::Shared(free)
+        })
+    }
+
+    fn free(&mut self) -> io::Result<()> {
+        self.unlock();
+        Ok(())
+    }
+}
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        let run = &mut *self.0.0.borrow_mut();
-        run.locked &= run.over;
-        if run.is_live() {
-            run.world.kernel = None;
-            run.leave();
-        }
+        self.unlock();
     }
 }
 
@@ -136,6 +212,10 @@ impl Disk for Machine {
     }
 
     fn create_new(&self, path: &Utf8Path, content: &[u8]) -> io::Result<SimFile> {
+        if is_beside_journal(path) {
+            // The marker of a sync that failed: the run is over.
+            return Err(io::Error::other("over"));
+        }
         let run = &mut *self.0.borrow_mut();
         let real = path.file_name().unwrap().strip_prefix(DRAFT).unwrap().to_string();
         let content = String::from_utf8(content.to_vec()).unwrap();
@@ -157,16 +237,17 @@ impl Disk for Machine {
             },
         )?;
         let Reply::Created { nonce, inode, body } = reply else { unreachable!("{reply:?}") };
-        run.step(
+        let written = run.step(
             || "write the draft".into(),
             |run| {
                 run.private = true;
                 run.world.write(inode, body);
-                Reply::Written
+                Reply::Written(run.world.time)
             },
         )?;
-        run.nonce = Some((real, nonce));
-        Ok(SimFile { machine: self.clone(), kind: Open::Mine, inode, modified: 0 })
+        run.nonces.push((real, nonce));
+        let Reply::Written(modified) = written else { unreachable!("{written:?}") };
+        Ok(SimFile { machine: self.clone(), kind: Open::Mine, inode, modified })
     }
 
     fn rename(&self, from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
@@ -265,14 +346,14 @@ impl Disk for Machine {
             return Ok(None);
         }
         let name = run.name(path);
-        let comparing = std::mem::take(&mut run.comparing);
+        let mine = run.mine;
         let reply = run.step(
             || format!("look at {name:?}"),
             |run| {
                 run.private = name != Name::Visible;
-                let lie = comparing.is_some() && run.rules.fault == Fault::AlwaysOurs;
-                let inode = if lie { comparing } else { run.world.at(name) };
-                Reply::Stat(inode.map(|inode| (inode, run.world.file(inode).modified)))
+                let lie = name == Name::Visible && run.rules.fault == Fault::AlwaysOurs;
+                let there = run.world.at(name).map(|inode| (inode, run.world.file(inode).modified));
+                Reply::Stat(if lie { mine.map(|inode| (inode, 0)) } else { there })
             },
         )?;
         let Reply::Stat(found) = reply else { unreachable!("{reply:?}") };
@@ -304,20 +385,9 @@ impl Disk for Machine {
         Ok(text.collect())
     }
 
-    fn try_lock(&self, _: &Utf8Path) -> io::Result<Option<SimLock>> {
-        let run = &mut *self.0.borrow_mut();
-        let reply = run.step(
-            || "try the kernel lock".into(),
-            |run| {
-                let free = run.world.kernel.is_none() || run.rules.fault == Fault::LockForAll;
-                if free {
-                    run.world.kernel = Some(run.me);
-                }
-                Reply::Locked(free)
-            },
-        )?;
-        run.locked = reply == Reply::Locked(true);
-        Ok(run.locked.then(|| SimLock(self.clone())))
+    fn open_lock(&self, path: &Utf8Path) -> io::Result<SimLock> {
+        let is_crew = path.as_str().ends_with(".crew");
+        Ok(SimLock { machine: self.clone(), is_crew, locked: false })
     }
 
     fn link(&self, _: &Utf8Path, _: &Utf8Path) -> io::Result<()> {
@@ -372,15 +442,20 @@ impl DiskFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        Ok(())
+        let run = &mut *self.machine.0.borrow_mut();
+        run.step(|| "sync the journal".into(), |_| Reply::Synced).map(drop)
     }
 
     fn stat(&self) -> io::Result<Stat> {
         let run = &mut *self.machine.0.borrow_mut();
         let stat = stat_of(self.inode, self.modified);
-        match self.kind {
-            Open::Mine => run.comparing = Some(self.inode),
-            Open::Lock(_) => {}
+        match &self.kind {
+            Open::Mine => run.mine = Some(self.inode),
+            Open::Lock(text) => {
+                if lock_body::is_ours(&lock_body::parse(text)) {
+                    run.mine = Some(self.inode);
+                }
+            }
             Open::Journal => return Ok(Stat { len: 0, ..stat }),
         }
         Ok(stat)
