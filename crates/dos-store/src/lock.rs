@@ -609,7 +609,7 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
     /// case, and one that is no longer ours is left alone.
     pub fn pass_on(self) -> Result<Kept<D>, StoreError> {
         let Self { taken, mut crew } = self;
-        if !taken.is_fresh() {
+        if !taken.is_fresh()? {
             return Ok(Kept::default());
         }
         let visible = taken.mutex.visible;
@@ -696,12 +696,15 @@ impl<D: Disk, C: Clock> Taken<'_, D, C> {
     }
 
     fn is_ours(&self) -> Result<bool, StoreError> {
-        Ok(self.is_fresh() && self.is_visible()?)
+        Ok(self.is_fresh()? && self.is_visible()?)
     }
 
-    fn is_fresh(&self) -> bool {
+    /// Have we held it for less than half its time to live? Nor may the wall clock, by which the
+    /// original judges, have gone on for much longer: a machine that slept shows it there alone.
+    fn is_fresh(&self) -> Result<bool, StoreError> {
         let slept = self.mutex.clock.elapsed().saturating_sub(self.since).as_millis();
-        slept < (TTL_MILLIS / 2) as u128
+        let age = self.mutex.age(&self.installed)?;
+        Ok(slept < (TTL_MILLIS / 2) as u128 && age < ADOPTED_MILLIS + TTL_MILLIS / 2)
     }
 
     /// Is the file under the visible name the one that we put there?

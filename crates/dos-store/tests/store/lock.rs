@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use dos_core::timestamp::{OutOfRange, Timestamp};
 use dos_store::StoreError;
-use dos_store::clock::RealClock;
+use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::{Disk, KernelLock, LockFile, RealDisk};
 use dos_store::lock::{Held, Kept, LaneMutex};
 use dos_store::lock_body;
@@ -109,6 +110,32 @@ fn the_visible_file_stays_for_others_of_ours() {
     kept = acquire(kept).unwrap().pass_on().unwrap();
     mutex.leave(&mut kept).unwrap();
     scene.assert_clean();
+}
+
+/// The wall clock of a machine that slept; its other clock did not go on meanwhile.
+struct Slept(RealClock, std::cell::Cell<i64>);
+
+impl Clock for Slept {
+    fn now(&self) -> Result<Timestamp, OutOfRange> {
+        Timestamp::from_millis(self.0.now()?.millis() + self.1.get() * 1000)
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn sleep(&self, _: Duration) {}
+}
+
+#[test]
+fn a_holder_whose_machine_slept_does_not_trust_its_lock() {
+    let scene = Scene::new();
+    let clock = Slept(RealClock::start(), std::cell::Cell::new(0));
+    let held = LaneMutex::new(&RealDisk, &clock, &scene.journal, &scene.visible, "host")
+        .acquire(Kept::default(), SOON)
+        .unwrap();
+    clock.1.set(200);
+    assert!(held.is_ours().unwrap());
+    clock.1.set(211);
+    assert!(!held.is_ours().unwrap(), "an original may take it for stale soon");
 }
 
 #[test]
