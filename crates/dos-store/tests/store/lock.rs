@@ -130,7 +130,7 @@ fn a_holder_whose_machine_slept_does_not_trust_its_lock() {
     let scene = Scene::new();
     let clock = Slept(RealClock::start(), std::cell::Cell::new(0));
     let held = LaneMutex::new(&RealDisk, &clock, &scene.journal, &scene.visible, "host")
-        .acquire(Kept::default(), SOON)
+        .acquire(SOON)
         .unwrap();
     clock.1.set(200);
     assert!(held.is_ours().unwrap());
