@@ -258,7 +258,8 @@ impl Desk {
             (named, state)
         });
         let processes = processes.collect();
-        Ok(Moment { now: self.clock.now()?, host: HOST.to_string(), processes })
+        let host = HOST.to_string();
+        Ok(Moment { now: self.clock.now()?, host, processes, worktrees_gone: Vec::new() })
     }
 
     fn model(&self) -> MutexGuard<'_, Model> {

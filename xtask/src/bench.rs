@@ -15,6 +15,7 @@ use crate::original;
 
 mod history;
 mod overlap;
+mod registry;
 mod writers;
 
 /// A program that opens a file, appends 300 bytes and makes them durable: nothing can be cheaper.
@@ -45,7 +46,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         [] => None,
         [flag, name] if flag == "--only" => Some(name.as_str()),
         _ => bail!(
-            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|memory|overlap]"
+            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|memory|overlap|registry]"
         ),
     };
     if only.is_none_or(|only| only == "overlap") {
@@ -74,6 +75,9 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wanted("writers") {
         bench.writers()?;
+    }
+    if wanted("registry") {
+        bench.registry()?;
     }
     if wanted("memory") {
         bench.memory()?;

@@ -106,7 +106,8 @@ fn admission(count: usize) {
     let mut set = LiveSet::default();
     set.apply_record(&entry::checkpoint(leases.iter(), 1_000_000));
     let now = Timestamp::parse("2026-01-10T12:00:30Z").unwrap();
-    let moment = Moment { now, host: "h".to_string(), processes: Vec::new() };
+    let moment =
+        Moment { now, host: "h".to_string(), processes: Vec::new(), worktrees_gone: Vec::new() };
     let acquire = Acquire { request, holder: "me".to_string(), ..Acquire::default() };
     let command = Command::Acquire(acquire);
     let decided = time(|| decide(&set, &command, &moment, &policy));

@@ -161,6 +161,14 @@ pub fn derive(root: &Utf8Path) -> io::Result<Derived> {
     Ok(derived)
 }
 
+/// What makes all work trees of a repository share one state.
+pub const SHARED: &str = "
+[workspace]
+# All work trees of this repository share the state beside the main one: lanes referee what will meet
+# when branches are merged.
+scope = \"repository\"
+";
+
 impl Derived {
     /// The names of the folders in `root` below `above` that may hold sources, sorted.
     fn folders(&mut self, root: &Utf8Path, above: &[String]) -> io::Result<Vec<String>> {

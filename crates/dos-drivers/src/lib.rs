@@ -20,5 +20,6 @@ pub mod spawn;
 pub mod supervisor;
 pub mod watch;
 pub mod worker_log;
+pub mod worktrees;
 
 pub use referee::{Referee, RefereeError, View};

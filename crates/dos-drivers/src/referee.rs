@@ -2,12 +2,14 @@
 //!
 //! Every verb, hook and driver asks here, so that they all see one and the same view of who is live.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::time::Duration;
 
+use dos_core::config::Scope;
 use dos_core::journal::LiveSet;
 use dos_core::journal::entry::Record;
-use dos_core::lane::command::Acquire;
+use dos_core::lane::command::{Acquire, Adopt};
 use dos_core::lane::decide::{DecideError, live_leases};
 use dos_core::lane::vitality::lapses_at;
 use dos_core::lane::{
@@ -22,6 +24,7 @@ use dos_store::{Ledger, StoreError, Workspace};
 
 use crate::process;
 use crate::watch::Watch;
+use crate::worktrees;
 
 /// How often a waiter looks at the process table: the death of a process changes no file.
 const PROCESS_POLL: Duration = Duration::from_millis(500);
@@ -128,6 +131,7 @@ impl<'a> Referee<'a> {
     /// Decides a command and makes the decision durable.
     pub fn act(&self, command: &Command, lock_wait: Duration) -> Result<Outcome, RefereeError> {
         let policy = &self.workspace.config.policy;
+        let command = &self.placed(command);
         command.check().map_err(DecideError::from)?;
         self.prepare()?;
         let outcome = self.ledger.transact(lock_wait, |live| -> Result<_, RefereeError> {
@@ -167,6 +171,21 @@ impl<'a> Referee<'a> {
     /// is told by a later write; `dos doctor` says so.
     fn tell(&self) {
         let _ = self.workspace.tell(&RealDisk, self.ledger.clock());
+    }
+
+    /// The command with the work tree in it that its holder works in, where several share a state.
+    fn placed<'c>(&self, command: &'c Command) -> Cow<'c, Command> {
+        if self.workspace.config.scope == Scope::Worktree {
+            return Cow::Borrowed(command);
+        }
+        let mut command = command.clone();
+        match &mut command {
+            Command::Acquire(Acquire { worktree, .. }) | Command::Adopt(Adopt { worktree, .. }) => {
+                worktree.get_or_insert_with(|| self.workspace.root.to_string());
+            }
+            _ => {}
+        }
+        Cow::Owned(command)
     }
 
     /// Makes the folders of journal and lock.
@@ -234,6 +253,7 @@ impl<'a> Referee<'a> {
     fn moment(&self, live: &LiveSet) -> Result<Moment, RefereeError> {
         let host = self.workspace.host.clone();
         let processes = process::evidence(live.leases(), &host);
-        Ok(Moment { now: self.ledger.clock().now()?, host, processes })
+        let worktrees_gone = worktrees::removed(self.workspace, live.leases());
+        Ok(Moment { now: self.ledger.clock().now()?, host, processes, worktrees_gone })
     }
 }

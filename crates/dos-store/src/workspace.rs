@@ -76,6 +76,7 @@ impl Workspace {
             Scope::Worktree => None,
         };
         let state = match &linked {
+            Some(linked) if linked.top == root => linked.main.clone(),
             Some(linked) => linked.main.join(root.strip_prefix(&linked.top).unwrap_or(&root)),
             None => root.clone(),
         };

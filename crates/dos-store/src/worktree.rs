@@ -56,9 +56,10 @@ pub fn family<D: Disk>(disk: &D, top: &Utf8Path) -> Option<Utf8PathBuf> {
 /// The top folders of all work trees of a repository, the main one first. Those that git has locked
 /// because their disk is not always there come with `true`.
 pub fn all<D: Disk>(disk: &D, main: &Utf8Path) -> Vec<(Utf8PathBuf, bool)> {
-    let git = main.join(".git");
-    let common = if disk.stat(&git).is_ok_and(|it| it.is_some()) { git } else { main.to_owned() };
-    let mut found = vec![(main.to_owned(), false)];
+    let has_git = |top: &&Utf8Path| disk.stat(&top.join(".git")).is_ok_and(|it| it.is_some());
+    let top = main.ancestors().find(has_git);
+    let common = top.map_or_else(|| main.to_owned(), |top| top.join(".git"));
+    let mut found = vec![(top.unwrap_or(main).to_owned(), false)];
     let folder = common.join("worktrees");
     let mut names = disk.names(&folder).unwrap_or_default();
     names.sort();

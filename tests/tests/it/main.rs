@@ -15,6 +15,7 @@ mod overlap;
 mod quirks;
 mod races;
 mod read_only;
+mod registry;
 mod witness;
 
 use std::io::Write;

@@ -8,4 +8,5 @@ mod fleet;
 mod hooks;
 mod journal;
 mod leases;
+mod registry;
 mod state_diff;

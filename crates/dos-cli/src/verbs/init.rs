@@ -24,6 +24,7 @@ Examples:
   dos init --dry-run      see what it would write
   dos init
   dos init services/api   for a folder, from the current one or from --workspace
+  dos init --shared       one state for all git work trees of this repository
   dos init --force        derive it anew, over the dos.toml that is there
   dos init --hooks claude-code            wire the hooks of an agent host; a dos.toml stays
   dos init --hooks codex --dry-run        see what would change in its settings
@@ -39,6 +40,9 @@ pub struct Args {
     /// Replace the dos.toml that is there
     #[arg(long)]
     force: bool,
+    /// Let all git work trees of the repository share one state
+    #[arg(long)]
+    shared: bool,
     /// Print what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -92,7 +96,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         return Err(already_there(&path));
     }
     let derived = init::derive(&folder).with_context(|| format!("failed to read {folder}"))?;
-    let text = derived.to_toml();
+    let mut text = derived.to_toml();
+    if args.shared {
+        text.push_str(init::SHARED);
+    }
     if !args.dry_run {
         init::put(&path, &text, args.force).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => already_there(&path),

@@ -48,7 +48,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let heading = ["label", "status", "#runs", "root"].map(str::to_string).to_vec();
     let lines = families(&rows).into_iter().map(|(row, is_below)| cells(row, is_below));
     let table: Vec<Vec<String>> = std::iter::once(heading).chain(lines).collect();
-    aligned(&table, 2).iter().for_each(|line| output::line(line));
+    output::line(&aligned(&table, 2).join("\n"));
     Ok(Exit::Yes)
 }
 

@@ -174,6 +174,8 @@ pub struct NewHolder<'a> {
     pub host: &'a str,
     /// The fencing token from now on.
     pub token: Option<u64>,
+    /// The work tree that it works in.
+    pub worktree: Option<&'a str>,
 }
 
 /// A lease that passed to another holder.
@@ -196,6 +198,7 @@ pub fn adopt(lease: &Lease, to: &NewHolder<'_>, at: &str, reason: &str) -> Recor
     .with("pid_start", to.process.as_ref().map(|process| process.start.into()))
     .with("pid_boot", to.process.as_ref().map(|process| process.boot.as_str().into()))
     .with("token", to.token.map(Value::from))
+    .with("worktree", to.worktree.map(Value::from))
 }
 
 /// Which run, on which lane, an event without a lease belongs to.

@@ -262,6 +262,7 @@ impl LiveSet {
         };
         lease.unset("pid_start");
         lease.unset("pid_boot");
+        lease.unset("worktree");
         for (name, value) in fields {
             lease.set(&name, value);
         }

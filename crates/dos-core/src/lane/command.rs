@@ -55,6 +55,9 @@ pub struct Acquire {
     pub process: Option<ProcessId>,
     /// How long the lease lasts without a heartbeat, in minutes.
     pub ttl_minutes: Option<u32>,
+    /// The work tree that the holder works in, where several share this state; its end is the end
+    /// of the hold.
+    pub worktree: Option<String>,
     /// Live leases that are recorded elsewhere.
     pub elsewhere: Vec<Lease>,
     /// Append a REFUSE when the answer is no.
@@ -85,6 +88,8 @@ pub struct Adopt {
     pub from: Option<String>,
     /// The process whose end is the end of the hold.
     pub process: Option<ProcessId>,
+    /// The work tree that the new holder works in, where several share this state.
+    pub worktree: Option<String>,
 }
 
 /// A stop decision. It changes no lease.
@@ -149,6 +154,7 @@ impl Acquire {
         checked_name("lane", &self.request.lane)?;
         checked_name("loop stamp", &self.loop_ts)?;
         checked_name("run id", self.run_id.as_deref().unwrap_or_default())?;
+        checked_text("work tree", self.worktree.as_deref().unwrap_or_default())?;
         checked_tree(self.request.tree.patterns())?;
         let allowed = 1..=limits::TTL_MINUTES_MAX;
         match self.ttl_minutes.filter(|minutes| !allowed.contains(minutes)) {

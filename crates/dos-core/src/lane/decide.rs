@@ -250,6 +250,9 @@ fn new_lease(
     if let Some(minutes) = acquire.ttl_minutes {
         lease.set("ttl_minutes", minutes.into());
     }
+    if let Some(worktree) = acquire.worktree.as_deref() {
+        lease.set("worktree", worktree.into());
+    }
     if admission.shared {
         lease.set("mode", "shared".into());
     }
@@ -307,10 +310,14 @@ fn decide_heartbeat(
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
     // A lease without a holder is beaten by nobody: that would bring back an orphan.
-    // Nor does a beat speak for a process that is gone: nobody else counts that lease any more.
+    // Nor does a beat speak for a process or a work tree that is gone: nobody else counts that lease
+    // any more.
     let theirs = |lease: &Lease| {
         lease.holder() == Some(claim.holder.as_str())
-            && !matches!(proof_of_death(lease, moment), Some(Death::ProcessGone { .. }))
+            && !matches!(
+                proof_of_death(lease, moment),
+                Some(Death::ProcessGone { .. } | Death::WorktreeGone { .. })
+            )
     };
     let Some(lease) = newest_of(live, &claim.lane, &claim.loop_ts, policy, theirs) else {
         return Ok(not_held(live, &claim.lane, moment, policy));
@@ -349,6 +356,7 @@ fn decide_adopt(
         process: adopt.process.clone(),
         host: &moment.host,
         token: Some(live.next_seq()),
+        worktree: adopt.worktree.as_deref(),
     };
     let reason = format!("adopt:{}", adopt.holder);
     let record = entry::adopt(lease, &to, &moment.now.to_string(), &reason);

@@ -54,6 +54,11 @@ impl Lease {
         self.object
     }
 
+    /// The work tree that the holder works in, where several share one state.
+    pub fn worktree(&self) -> Option<&str> {
+        self.object.get("worktree").and_then(Value::as_str)
+    }
+
     /// Lane and loop stamp.
     pub fn key(&self) -> LeaseKey {
         LeaseKey { lane: self.lane().into_owned(), loop_ts: self.loop_ts().into_owned() }

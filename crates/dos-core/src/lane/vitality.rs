@@ -1,6 +1,6 @@
 //! Is a lease's holder provably dead? By the clock, or by the process that the holder named.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -30,6 +30,8 @@ pub struct Moment {
     pub host: String,
     /// What the process table says; a process that is not listed is unknown.
     pub processes: Vec<(ProcessId, ProcessState)>,
+    /// Work trees of this host that were removed.
+    pub worktrees_gone: Vec<String>,
 }
 
 /// Why a holder is dead.
@@ -41,6 +43,11 @@ pub enum Death {
         silent_millis: i64,
         /// What it declared, in milliseconds.
         ttl_millis: i64,
+    },
+    /// The work tree that it worked in was removed from this host.
+    WorktreeGone {
+        /// Its folder.
+        path: String,
     },
     /// The process that it named is gone from this host.
     ProcessGone {
@@ -59,6 +66,7 @@ impl Death {
     pub fn token(&self) -> &'static str {
         match self {
             Self::Lapsed { .. } => "LAPSED",
+            Self::WorktreeGone { .. } => "WORKTREE_GONE",
             Self::ProcessGone { .. } => "PROCESS_GONE",
             Self::RunEnded { .. } => "RUN_ENDED",
         }
@@ -75,6 +83,7 @@ impl fmt::Display for Death {
                 span(*ttl_millis),
                 span(GRACE_MILLIS)
             ),
+            Self::WorktreeGone { path } => write!(formatter, "its work tree {path} was removed"),
             Self::ProcessGone { pid } => {
                 write!(formatter, "its process {pid} is gone from this host")
             }
@@ -101,6 +110,12 @@ pub fn proof_of_death(lease: &Lease, moment: &Moment) -> Option<Death> {
         && moment.processes.iter().any(|(id, state)| *id == process && *state == ProcessState::Gone)
     {
         return Some(Death::ProcessGone { pid: process.pid });
+    }
+    if lease.host() == Some(moment.host.as_str())
+        && let Some(path) = lease.worktree()
+        && moment.worktrees_gone.iter().any(|gone| gone == path)
+    {
+        return Some(Death::WorktreeGone { path: path.to_string() });
     }
     let silent_millis = moment.now.millis_since(lease.newest_stamp()?);
     let ttl_millis = lease.ttl_millis().unwrap_or(TTL_MILLIS_DEFAULT);

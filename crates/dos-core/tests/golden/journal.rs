@@ -121,6 +121,7 @@ fn constructors_build_the_records() {
                     process,
                     host: text(input, "new_host_id"),
                     token: None,
+                    worktree: None,
                 };
                 let record =
                     entry::adopt(&lease, &to, text(input, "heartbeat_at"), reason.unwrap_or(""));

@@ -17,6 +17,7 @@ use crate::values::{HOST, noon, tree};
 
 /// One step of a script.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "scripts are short")]
 pub enum Move {
     Do(Command),
     Wait(i64),
@@ -82,7 +83,12 @@ impl World {
         Self {
             live: LiveSet::default(),
             journal: Vec::new(),
-            moment: Moment { now: noon(), host: HOST.to_string(), processes: Vec::new() },
+            moment: Moment {
+                now: noon(),
+                host: HOST.to_string(),
+                processes: Vec::new(),
+                worktrees_gone: Vec::new(),
+            },
             tokens: HashMap::new(),
             written: HashMap::new(),
         }

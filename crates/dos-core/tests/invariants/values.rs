@@ -27,7 +27,7 @@ pub fn noon() -> Timestamp {
 }
 
 pub fn moment_at(now: Timestamp) -> Moment {
-    Moment { now, host: HOST.to_string(), processes: Vec::new() }
+    Moment { now, host: HOST.to_string(), processes: Vec::new(), worktrees_gone: Vec::new() }
 }
 
 /// So many milliseconds after noon.

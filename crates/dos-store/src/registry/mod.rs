@@ -13,9 +13,9 @@ use std::io;
 use std::time::Duration;
 
 use camino::Utf8Path;
-use dos_core::journal::decode::object_of;
 use dos_core::journal::entry::Record;
 use dos_core::json::Object;
+use dos_core::limits;
 use dos_core::registry::fold_latest;
 
 use crate::clock::Clock;
@@ -78,7 +78,7 @@ impl<'a, D: Disk + Clone, C: Clock> Registry<'a, D, C> {
     /// it is whole.
     pub fn rows(&self, path: &Utf8Path) -> Result<Rows, StoreError> {
         let mut read = Rows::default();
-        Log::new(self.disk.clone(), path).scan(|line| match object_of(line.bytes) {
+        Log::new(self.disk.clone(), path).scan(|line| match row_of(line.bytes) {
             // What stands for a line that could not be read is no row either.
             Some(row) if row.contains_key("_CORRUPT") => {}
             Some(row) => read.rows.push(row),
@@ -165,6 +165,14 @@ impl<'a, D: Disk + Clone, C: Clock> Registry<'a, D, C> {
             false => Err(StoreError::LockLost { path: self.home.lock() }),
         }
     }
+}
+
+/// A line as a row: a JSON object.
+fn row_of(line: &[u8]) -> Option<Object> {
+    if line.len() > limits::LINE_BYTES_MAX {
+        return None;
+    }
+    serde_json::from_slice(line).ok()
 }
 
 /// Rows as the lines of a log.

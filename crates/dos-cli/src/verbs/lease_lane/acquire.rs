@@ -82,6 +82,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
             _ => Vec::new(),
         },
         record_refusal: true,
+        worktree: None,
     };
     let lock_wait = lock_wait(args.retries, args.retry_interval)?;
     let referee = context.referee(&workspace);

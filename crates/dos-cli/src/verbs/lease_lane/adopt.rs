@@ -51,6 +51,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         holder: args.owner.clone(),
         from: args.from.clone(),
         process: named_process(args.pid)?,
+        worktree: None,
     };
     let outcome = match act(context, &args.lane, &Command::Adopt(adopt), WAIT_DEFAULT)? {
         Ok(outcome) => outcome,
