@@ -26,6 +26,9 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// It can run any code. The original has the same number for it.
+    pub const GRANTS: Self = Self::Of(3);
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {
@@ -76,6 +79,15 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         verb: "doctor --check",
         codes: &[("healthy", Exit::Yes), ("findings", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "exec-capability",
+        codes: &[
+            ("BOUNDED", Exit::Yes),
+            ("EMPTY", Exit::Yes),
+            ("GRANTS_ARBITRARY_EXEC", Exit::GRANTS),
+            CONTRACT_ERROR,
+        ],
     },
     Contract {
         verb: "forget",

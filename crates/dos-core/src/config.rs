@@ -15,6 +15,7 @@ use core::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::command::{ExecPolicy, Profile};
 use crate::data_class::DataClassPolicy;
 use crate::fleet::{LivenessPolicy, SupervisePolicy, WorkerPolicy};
 use crate::hook::{GuardPolicy, MarkerPolicy, StreamPolicy};
@@ -54,6 +55,8 @@ pub struct Config {
     pub worker: WorkerPolicy,
     /// Do letters of different case name one file, under the overlap policy `exact`?
     pub case: Case,
+    /// Which commands grant arbitrary execution.
+    pub exec: ExecPolicy,
     /// What does not count when two states are compared.
     pub state_rules: Rules,
     /// When a turn that waits is held open.
@@ -107,6 +110,7 @@ const TABLES: [&str; 27] = [
     "lifecycle",
     "retention",
     "data_class",
+    "exec_capability",
     "marker",
     "tool_stream",
     "guard",
@@ -140,6 +144,7 @@ const PATH_KEYS: [&str; 14] = [
 const LANE_KEYS: [&str; 6] = ["concurrent", "exclusive", "shared", "autopick", "trees", "aliases"];
 const OVERLAP_KEYS: [&str; 3] = ["case", "policy", "ratio_max"];
 const JOURNAL_KEYS: [&str; 1] = ["chain"];
+const EXEC_KEYS: [&str; 2] = ["extra", "profile"];
 const STATE_DIFF_KEYS: [&str; 2] = ["ignore", "timestamps"];
 const CLASS_KEYS: [&str; 2] = ["name", "max_concurrent"];
 
@@ -165,6 +170,7 @@ impl Config {
         let data_class =
             reader.table(&document, "data_class", Reader::data_class).unwrap_or_default();
         let scope = reader.table(&document, "workspace", Reader::scope).unwrap_or_default();
+        let exec = reader.table(&document, "exec_capability", Reader::exec).unwrap_or_default();
         let state_rules =
             reader.table(&document, "state_diff", Reader::state_rules).unwrap_or_default();
         let marker = reader.table(&document, "marker", Reader::marker).unwrap_or_default();
@@ -189,6 +195,7 @@ impl Config {
             data_class,
             scope,
             case,
+            exec,
             marker,
             tool_stream,
             guard,
@@ -376,6 +383,20 @@ impl<'t> Reader<'t> {
             };
         }
         Ok(budgets)
+    }
+
+    fn exec(&mut self, value: &Value<'t>) -> Result<ExecPolicy, Problem> {
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(expected(value, "exec_capability", "a table", "[exec_capability]"));
+        };
+        self.unknown_keys(table, &EXEC_KEYS, "[exec_capability]");
+        let profile = match table.get("profile") {
+            None => Profile::default(),
+            Some(value) => named(value, "profile", &Profile::NAMES, "profile", Profile::named)?,
+        };
+        let extra =
+            table.get("extra").map_or(Ok(Vec::new()), |value| string_list(value, "extra"))?;
+        Ok(ExecPolicy { profile, extra: Vec::new() }.with_extra(extra))
     }
 
     fn chain(&mut self, value: &Value<'t>) -> Result<bool, Problem> {

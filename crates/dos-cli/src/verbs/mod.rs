@@ -3,6 +3,7 @@
 pub mod arbitrate;
 pub mod completions;
 pub mod doctor;
+pub mod exec_capability;
 pub mod exit_codes;
 pub mod forget;
 pub mod gate;

@@ -130,6 +130,19 @@ pub enum Cause {
     Refused(SyntaxError),
 }
 
+impl Cause {
+    /// The stable word.
+    pub fn token(&self) -> &'static str {
+        match self {
+            Self::Member => "program",
+            Self::Pattern => "pattern",
+            Self::Unsettled => "unsettled",
+            Self::Extended(_) => "extended",
+            Self::Refused(_) => "unreadable",
+        }
+    }
+}
+
 /// What grants execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {

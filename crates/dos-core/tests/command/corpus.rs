@@ -68,3 +68,10 @@ fn the_extended_profile_finds_the_rest() {
     let entries = labelled("vectors/exec_corpus.jsonl", Profile::Extended);
     assert_eq!(judge(&entries, Profile::Extended), (0, 0, 0));
 }
+
+#[test]
+fn further_commands_are_judged_as_labelled() {
+    let entries = labelled("vectors/exec_adversarial.jsonl", Profile::Closed);
+    assert!(entries.len() > 1000);
+    assert_eq!(judge(&entries, Profile::Closed), (0, 0, 0));
+}

@@ -8,6 +8,7 @@ pub fn arguments(function: &str) -> &'static [&'static str] {
     match function {
         "arbitrate" => &["declared-tree", "nameless-cluster"],
         "arbitrate_ladder" => &["declared-tree", "exclusive-pick"],
+        "classify_command" => &["bare-wrapper"],
         "compact" => &["seq-bound"],
         "diff_state" => &["truth-values"],
         "fold_since" => &["offset-stamp"],
@@ -20,6 +21,12 @@ pub fn arguments(function: &str) -> &'static [&'static str] {
 pub fn argument(function: &str, input: &Value, ours: &Value, want: &Value) -> Option<&'static str> {
     match function {
         "arbitrate" | "arbitrate_ladder" => arbiter(input, ours, want),
+        // A wrapper without a command is a program: `env` alone prints, `sudo` alone is not EMPTY.
+        "classify_command" => (want["capability"] == "EMPTY"
+            && ours["program"].as_str().is_some_and(|name| {
+                ["command", "env", "nice", "nohup", "sudo", "time"].contains(&name)
+            }))
+        .then_some("bare-wrapper"),
         // A sequence number beyond 64 bits is not believed, so that it cannot stop all writes.
         "compact" => (want["entries"][0]["seq_watermark"].as_f64()? > 1e19).then_some("seq-bound"),
         // `true` is not 1, and `false` is not 0.

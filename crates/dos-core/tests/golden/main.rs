@@ -13,6 +13,7 @@
 
 mod arbiter;
 mod argued;
+mod command;
 mod fleet;
 mod hook;
 mod journal;

@@ -1,6 +1,7 @@
 //! The report as text and as JSON.
 
 use camino::Utf8Path;
+use dos_core::command::Profile;
 use dos_core::lane::lease::fold;
 use dos_core::lane::overlap::{POLICY_NAMES, RATIO_MAX};
 use dos_core::lane::vitality::lapses_at;
@@ -157,6 +158,11 @@ impl Report {
                 "available": POLICY_NAMES,
                 "ratio_max": config.ratio_max,
             },
+            "exec_capability": {
+                "profile": config.exec.profile.name(),
+                "available": Profile::NAMES,
+                "extra": config.exec.extra,
+            },
             "admission_predicates": predicates,
             "journal": opened.journal_json(),
             "live": live,
@@ -224,6 +230,9 @@ impl Opened {
             Some(false) => ", not ignored by git",
         };
         let mut rows = vec![row("overlap policy", &overlap)];
+        let extra = config.exec.extra.iter().map(|program| format!(", {program}"));
+        let exec = format!("profile {}{}", config.exec.profile.name(), extra.collect::<String>());
+        rows.push(row("exec capability", &exec));
         rows.extend(list_row("class budgets", budgets));
         rows.extend(list_row("aliases", aliases));
         rows.push(row("journal", &self.journal_text(root)));

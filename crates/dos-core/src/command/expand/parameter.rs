@@ -38,6 +38,8 @@ impl Expander<'_> {
                     Some(Value::Text(text))
                 }
             },
+            // Nobody says whether it is set: one reading for each.
+            ":+" | "+" if value.is_none() && self.reading % 2 == 1 => None,
             ":+" | "+" => {
                 let mut text = operand();
                 if value.is_none() {

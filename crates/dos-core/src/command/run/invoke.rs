@@ -68,7 +68,8 @@ impl Walker {
         };
         let role = match (&function, inner.is_empty()) {
             (Some(_), _) => Role::Function,
-            (None, false) if name != "exec" => Role::Wrapper,
+            // What `exec` runs takes the place of the shell, and so is its own affair.
+            (None, false) if program.name().map(bare) != Some("exec") => Role::Wrapper,
             (None, _) => Role::Program,
         };
         let body = redirections.iter().rev().find_map(|redirection| redirection.body.clone());

@@ -335,7 +335,10 @@ impl Walker {
     /// How many readings there are of words, by the values that their variables may have.
     pub(super) fn readings(&self, words: &[Word]) -> usize {
         let values = words.iter().flat_map(|word| &word.parts).map(|part| match part {
-            Part::Parameter(parameter) => self.shell.values(&parameter.name).len(),
+            Part::Parameter(parameter) => match self.shell.values(&parameter.name).len() {
+                0 if matches!(parameter.operator, ":+" | "+") => 2,
+                values => values,
+            },
             _ => 1,
         });
         values.max().unwrap_or(1).max(1)

@@ -6,7 +6,9 @@ mod table;
 use alloc::vec::Vec;
 
 use super::text::{Field, Text, joined};
-use special::{found, of_fd, of_ip, of_parallel, of_perf, of_sg, of_start_stop, of_su, of_trap};
+use special::{
+    found, of_fd, of_ip, of_parallel, of_perf, of_setarch, of_sg, of_start_stop, of_su, of_trap,
+};
 use table::WRAPPERS;
 
 /// A command inside another one.
@@ -61,6 +63,7 @@ pub fn inner(name: &str, arguments: &[Field]) -> Vec<Inner> {
         "parallel" | "sem" => return of_parallel(arguments),
         "ip" => return of_ip(arguments),
         "perf" => return of_perf(arguments),
+        "setarch" => return of_setarch(arguments),
         "trap" => return of_trap(arguments),
         "start-stop-daemon" => return of_start_stop(arguments),
         "entr" if arguments.iter().any(|it| cluster_has(it, 's')) => {

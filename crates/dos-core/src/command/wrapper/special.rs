@@ -191,6 +191,21 @@ pub(super) fn of_perf(arguments: &[Field]) -> Vec<Inner> {
     }
 }
 
+/// `setarch x86_64 -R program`, whose first operand may be missing.
+pub(super) fn of_setarch(arguments: &[Field]) -> Vec<Inner> {
+    const SETARCH: Wrapper =
+        words("setarch", "B F I L R S T X Z 3 v addr-no-randomize 32bit uname-2.6 verbose", 0);
+    const MACHINES: [&str; 12] = [
+        "aarch64", "arm64", "armv7l", "i386", "i486", "i586", "i686", "linux32", "linux64",
+        "ppc64le", "s390x", "x86_64",
+    ];
+    let known = |field: &Field| MACHINES.contains(&field.as_str()) || !field.text.settled();
+    match arguments.split_first() {
+        Some((machine, rest)) if known(machine) => SETARCH.read(rest, Tail::Words),
+        _ => SETARCH.read(arguments, Tail::Words),
+    }
+}
+
 /// `trap 'text' EXIT`.
 pub(super) fn of_trap(arguments: &[Field]) -> Vec<Inner> {
     let mut rest = arguments;

@@ -93,11 +93,7 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
         Tail::Each,
     ),
     words("ionice", "c= n= p! P! u! t class= classdata= pid! pgid! uid! ignore", 0),
-    words(
-        "linux32 linux64 setarch i386 uname26",
-        "B F I L R S T X Z 3 v addr-no-randomize 32bit",
-        0,
-    ),
+    words("linux32 linux64 i386 uname26", "B F I L R S T X Z 3 v addr-no-randomize 32bit", 0),
     words(
         "ltrace",
         "a= A= b c C d D= e= f F= i l= L n= o= p= r s= S t T u= w= x= X= output= library= align=",
