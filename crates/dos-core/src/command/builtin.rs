@@ -84,13 +84,13 @@ fn set(walker: &mut Walker, arguments: &[Field]) {
     while let Some((first, behind)) = rest.split_first() {
         match first.as_str() {
             "--" | "-" => {
-                walker.shell.set_positional(Rc::new(behind.to_vec()));
+                walker.assign("@", Value::List(behind.to_vec()));
                 return;
             }
             "-o" | "+o" => rest = behind.get(1..).unwrap_or_default(),
             option if option.starts_with(['-', '+']) => rest = behind,
             _ => {
-                walker.shell.set_positional(Rc::new(rest.to_vec()));
+                walker.assign("@", Value::List(rest.to_vec()));
                 return;
             }
         }
@@ -99,8 +99,13 @@ fn set(walker: &mut Walker, arguments: &[Field]) {
 
 fn shift(walker: &mut Walker, arguments: &[Field]) {
     let count = arguments.first().map_or(Some(1), |field| field.as_str().parse().ok());
-    let left = walker.shell.positional().get(count.unwrap_or(1)..).unwrap_or_default().to_vec();
-    walker.shell.set_positional(Rc::new(left));
+    let count = count.unwrap_or(1);
+    let left = |value: &Value| match value {
+        Value::List(fields) => Value::List(fields.get(count..).unwrap_or_default().to_vec()),
+        text => text.clone(),
+    };
+    let shifted: Vec<Value> = walker.shell.values("@").iter().map(left).collect();
+    walker.shell.replace("@", shifted);
 }
 
 fn aliases(walker: &mut Walker, arguments: &[Field]) {
@@ -119,7 +124,7 @@ fn declare(walker: &mut Walker, arguments: &[Field]) {
             && !(value.is_empty() && matches!(walker.shell.values(name), [Value::List(_)]))
         {
             let text = field.behind(name.len() + 1).text;
-            walker.assign(name.trim_end_matches('+'), Value::Text(text), false);
+            walker.assign(name.trim_end_matches('+'), Value::Text(text));
         }
     }
 }
@@ -130,7 +135,7 @@ pub(super) fn declare_arrays(walker: &mut Walker, words: &[Word]) {
         if let (Some(array), Some(Part::Text { text, .. })) = (&word.array, word.parts.first()) {
             let name: String = text.trim_end_matches(['=', '+']).into();
             let fields = walker.array(array);
-            walker.assign(&name, Value::List(fields), false);
+            walker.assign(&name, Value::List(fields));
         }
     }
 }
@@ -143,6 +148,6 @@ fn printf(walker: &mut Walker, arguments: &[Field]) -> Followed {
         _ => return Ok(()),
     };
     let text = super::expand::printf(rest).unwrap_or_else(Text::hole);
-    walker.assign(name.as_str(), Value::Text(text), false);
+    walker.assign(name.as_str(), Value::Text(text));
     walker.evaluated(&[name])
 }

@@ -28,6 +28,16 @@ pub enum Value {
     List(Vec<Field>),
 }
 
+impl Value {
+    /// How long it is, roughly.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.text.len() + 8,
+            Self::List(fields) => 8 + fields.iter().map(|it| it.as_str().len() + 8).sum::<usize>(),
+        }
+    }
+}
+
 /// Most values of one variable that are told apart.
 pub const VALUES_MAX: usize = 64;
 
@@ -35,18 +45,16 @@ pub const VALUES_MAX: usize = 64;
 #[derive(Default)]
 pub struct Shell {
     variables: BTreeMap<String, Vec<Value>>,
-    functions: BTreeMap<String, Rc<Command>>,
+    functions: BTreeMap<String, Vec<Option<Rc<Command>>>>,
     aliases: BTreeMap<String, Text>,
-    positional: Rc<Vec<Field>>,
     directory: Rc<Directory>,
     undo: Vec<Undo>,
 }
 
 enum Undo {
     Variable(String, Option<Vec<Value>>),
-    Function(String, Option<Rc<Command>>),
+    Function(String, Option<Vec<Option<Rc<Command>>>>),
     Alias(String, Option<Text>),
-    Positional(Rc<Vec<Field>>),
     Directory(Rc<Directory>),
 }
 
@@ -63,7 +71,6 @@ impl Shell {
                 Some(Undo::Variable(name, old)) => restore(&mut self.variables, name, old),
                 Some(Undo::Function(name, old)) => restore(&mut self.functions, name, old),
                 Some(Undo::Alias(name, old)) => restore(&mut self.aliases, name, old),
-                Some(Undo::Positional(old)) => self.positional = old,
                 Some(Undo::Directory(old)) => self.directory = old,
                 None => return,
             }
@@ -75,17 +82,9 @@ impl Shell {
         self.variables.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Sets a variable, or adds to what it may be.
-    pub fn set(&mut self, name: &str, value: Value, maybe: bool) {
-        let mut values = if maybe { self.values(name).to_vec() } else { Vec::new() };
-        if !values.contains(&value) {
-            values.push(value);
-        }
-        if values.len() > VALUES_MAX {
-            values = Vec::from([Value::Text(Text::hole())]);
-        }
-        let old = self.variables.insert(name.into(), values);
-        self.undo.push(Undo::Variable(name.into(), old));
+    /// Sets a variable.
+    pub fn set(&mut self, name: &str, value: Value) {
+        self.replace(name, Vec::from([value]));
     }
 
     /// Forgets a variable.
@@ -94,15 +93,71 @@ impl Shell {
         self.undo.push(Undo::Variable(name.into(), old));
     }
 
-    /// The body of a function.
-    pub fn function(&self, name: &str) -> Option<Rc<Command>> {
-        self.functions.get(name).cloned()
+    /// The bodies that a function may have. `None` among them says that it may not be one.
+    pub fn functions(&self, name: &str) -> &[Option<Rc<Command>>] {
+        self.functions.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Defines a function.
     pub fn define(&mut self, name: &str, body: Rc<Command>) {
-        let old = self.functions.insert(name.into(), body);
+        self.replace_functions(name, Vec::from([Some(body)]));
+    }
+
+    fn replace_functions(&mut self, name: &str, bodies: Vec<Option<Rc<Command>>>) {
+        let old = self.functions.insert(name.into(), bodies);
         self.undo.push(Undo::Function(name.into(), old));
+    }
+
+    /// What was done since may not have been done: everything may be as it was before, too. Returns
+    /// how many values were put together.
+    pub fn merge(&mut self, mark: usize) -> usize {
+        let mut variables = BTreeMap::new();
+        let mut functions = BTreeMap::new();
+        for undo in self.undo.get(mark..).unwrap_or_default() {
+            match undo {
+                Undo::Variable(name, old) => {
+                    variables.entry(name.clone()).or_insert_with(|| old.clone());
+                }
+                Undo::Function(name, old) => {
+                    functions.entry(name.clone()).or_insert_with(|| old.clone());
+                }
+                Undo::Alias(..) | Undo::Directory(_) => {}
+            }
+        }
+        let mut bytes = 0;
+        for (name, old) in variables {
+            // A variable that is not set stands for nothing.
+            let nothing = || Vec::from([Value::List(Vec::new())]);
+            let mut values = self.variables.get(&name).cloned().unwrap_or_else(nothing);
+            let old = old.unwrap_or_else(nothing);
+            bytes += values.iter().chain(&old).map(Value::bytes).sum::<usize>();
+            values.extend(old);
+            let mut kept: Vec<Value> = Vec::new();
+            for value in values {
+                if !kept.contains(&value) {
+                    kept.push(value);
+                }
+            }
+            if kept.len() > VALUES_MAX {
+                kept = Vec::from([Value::Text(Text::hole())]);
+            }
+            self.replace(&name, kept);
+        }
+        for (name, old) in functions {
+            let mut bodies = self.functions(&name).to_vec();
+            let same = |one: &Option<Rc<Command>>, other: &Option<Rc<Command>>| match (one, other) {
+                (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+                (one, other) => one.is_none() && other.is_none(),
+            };
+            for body in old.unwrap_or_else(|| Vec::from([None])) {
+                if !bodies.iter().any(|known| same(known, &body)) {
+                    bodies.push(body);
+                }
+            }
+            bodies.truncate(VALUES_MAX);
+            self.replace_functions(&name, bodies);
+        }
+        bytes
     }
 
     /// What an alias stands for.
@@ -116,16 +171,20 @@ impl Shell {
         self.undo.push(Undo::Alias(name.into(), old));
     }
 
-    /// The positional parameters.
-    pub fn positional(&self) -> &[Field] {
-        &self.positional
+    /// The positional parameters, in one reading. They are kept as the array `@`.
+    pub fn positional(&self, reading: usize) -> &[Field] {
+        let values = self.values("@");
+        match values.get(reading).or_else(|| values.last()) {
+            Some(Value::List(fields)) => fields,
+            _ => &[],
+        }
     }
 
-    /// Sets the positional parameters; returns those before.
-    pub fn set_positional(&mut self, fields: Rc<Vec<Field>>) -> Rc<Vec<Field>> {
-        let old = core::mem::replace(&mut self.positional, fields);
-        self.undo.push(Undo::Positional(Rc::clone(&old)));
-        old
+    /// Sets a variable to what it may be, and returns what it might be before.
+    pub fn replace(&mut self, name: &str, values: Vec<Value>) -> Vec<Value> {
+        let old = self.variables.insert(name.into(), values);
+        self.undo.push(Undo::Variable(name.into(), old.clone()));
+        old.unwrap_or_default()
     }
 
     /// The folder.

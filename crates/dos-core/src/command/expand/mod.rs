@@ -134,7 +134,9 @@ impl<'e, 's> Building<'e, 's> {
                     }
                     if let Some(value) = values {
                         self.value(&value, parameter.quoted);
-                        self.field().tilde |= first && is_home(part);
+                        if let Some(field) = &mut self.open {
+                            field.tilde |= first && is_home(part);
+                        }
                     }
                 }
                 Part::Output { script, quoted } => {

@@ -95,14 +95,17 @@ impl Expander<'_> {
     fn of_name(&self, name: &str, at: usize) -> Option<Value> {
         match name {
             "@" | "*" => {
-                let fields = self.shell.positional();
+                let fields = self.shell.positional(self.reading);
                 (!fields.is_empty()).then(|| Value::List(fields.to_vec()))
             }
             "0" => Some(Value::Text(Text::known("bash", at))),
             "#" | "?" | "$" | "!" => Some(Value::Text(Text { text: "0".into(), ..Text::hole() })),
             number if number.bytes().all(|byte| byte.is_ascii_digit()) => {
                 let index = number.parse::<usize>().ok()?.checked_sub(1)?;
-                self.shell.positional().get(index).map(|field| Value::Text(field.text.clone()))
+                self.shell
+                    .positional(self.reading)
+                    .get(index)
+                    .map(|field| Value::Text(field.text.clone()))
             }
             _ => match self.value(name)? {
                 Value::List(fields) => fields.first().map(|field| Value::Text(field.text.clone())),

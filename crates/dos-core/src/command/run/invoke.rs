@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::super::program::{Program, bare};
 use super::super::shell::{Directory, Value};
-use super::super::syntax::{self, Redirect, Simple, Span};
+use super::super::syntax::{self, Command, Redirect, Simple, Span};
 use super::super::text::{Field, Text};
 use super::super::wrapper::{self, Inner, Moves};
 use super::super::{builtin, interpreter};
@@ -21,7 +21,9 @@ impl Walker {
             builtin::declare_arrays(self, &simple.words);
         }
         let mut environment = Vec::new();
-        let persistent = self.expander(0).fields(&simple.words).is_empty();
+        let readings: Vec<Vec<Field>> = (0..self.readings(&simple.words))
+            .map(|reading| self.expander(reading).fields(&simple.words))
+            .collect();
         let mark = self.shell.mark();
         for assignment in &simple.assignments {
             self.assignment(assignment)?;
@@ -29,7 +31,7 @@ impl Walker {
                 environment.push((assignment.name.clone(), text.clone()));
             }
         }
-        if persistent {
+        if readings.iter().all(Vec::is_empty) {
             if !redirects.is_empty() {
                 let redirections = self.redirections(redirects, 0);
                 self.bare(redirections);
@@ -38,8 +40,7 @@ impl Walker {
         }
         // The words are expanded before the assignments count.
         self.shell.forget(mark);
-        for reading in 0..self.readings(&simple.words) {
-            let fields = self.expander(reading).fields(&simple.words);
+        for (reading, fields) in readings.into_iter().enumerate() {
             let redirections = self.redirections(redirects, reading);
             self.invoke(fields, redirections, environment.clone())?;
         }
@@ -61,16 +62,18 @@ impl Walker {
         let program = Program::of(first);
         let arguments = rest.to_vec();
         let name = first.settled().unwrap_or_default();
-        let function = self.shell.function(name).filter(|_| !name.is_empty());
-        let inner = match (&program, &function) {
-            (Program::Named(name), None) => wrapper::inner(bare(name), &arguments),
+        let bodies = self.shell.functions(name).to_vec();
+        // What may be a function and may not be is a program too.
+        let is_function = !bodies.is_empty() && bodies.iter().all(Option::is_some);
+        let inner = match &program {
+            Program::Named(name) if !is_function => wrapper::inner(bare(name), &arguments),
             _ => Vec::new(),
         };
-        let role = match (&function, inner.is_empty()) {
-            (Some(_), _) => Role::Function,
+        let role = match (is_function, inner.is_empty()) {
+            (true, _) => Role::Function,
             // What `exec` runs takes the place of the shell, and so is its own affair.
-            (None, false) if program.name().map(bare) != Some("exec") => Role::Wrapper,
-            (None, _) => Role::Program,
+            (false, false) if program.name().map(bare) != Some("exec") => Role::Wrapper,
+            (false, _) => Role::Program,
         };
         let body = redirections.iter().rev().find_map(|redirection| redirection.body.clone());
         self.run.invocations.push(Invocation {
@@ -83,8 +86,11 @@ impl Walker {
             span: first.span,
             role,
         });
-        if function.is_some() {
-            return self.call(name, arguments, first.span);
+        for body in bodies.iter().flatten() {
+            self.call(body, &arguments, first.span)?;
+        }
+        if is_function {
+            return Ok(());
         }
         if let Some(text) = self.shell.alias(name).cloned() {
             return self.text(&text, first.span);
@@ -150,23 +156,20 @@ impl Walker {
     }
 
     /// A function that calls itself with what it was called with says nothing new.
-    fn call(&mut self, name: &str, arguments: Vec<Field>, span: Span) -> Followed {
-        let Some(body) = self.shell.function(name) else {
-            return Ok(());
-        };
-        let same = |(called, with): &(String, Rc<Vec<Field>>)| {
-            called == name
+    fn call(&mut self, body: &Rc<Command>, arguments: &[Field], span: Span) -> Followed {
+        let same = |(called, with): &(Rc<Command>, Vec<Field>)| {
+            Rc::ptr_eq(called, body)
                 && with.len() == arguments.len()
-                && with.iter().zip(&arguments).all(|(one, other)| one.as_str() == other.as_str())
+                && with.iter().zip(arguments).all(|(one, other)| one.as_str() == other.as_str())
         };
         if self.calls.iter().any(same) {
             return Ok(());
         }
-        let arguments = Rc::new(arguments);
-        self.calls.push((name.into(), Rc::clone(&arguments)));
-        let before = self.shell.set_positional(arguments);
-        let followed = self.nested(span, |walker| walker.command(&body));
-        self.shell.set_positional(before);
+        self.calls.push((Rc::clone(body), arguments.to_vec()));
+        let list = Vec::from([Value::List(arguments.to_vec())]);
+        let before = self.shell.replace("@", list);
+        let followed = self.nested(span, |walker| walker.command(body));
+        self.shell.replace("@", before);
         self.calls.pop();
         followed
     }
@@ -174,7 +177,7 @@ impl Walker {
     /// Follows a text in a shell of its own, which is handed some arguments.
     fn new_shell(&mut self, text: &Text, handed: Vec<Field>, span: Span) -> Followed {
         let mark = self.shell.mark();
-        self.shell.set_positional(Rc::new(handed));
+        self.shell.replace("@", Vec::from([Value::List(handed)]));
         let followed = self.text(text, span);
         self.shell.forget(mark);
         followed

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use super::super::expand::Expander;
-use super::super::shell::{Directory, Shell, Value};
+use super::super::shell::{Directory, Shell, VALUES_MAX, Value};
 use super::super::syntax::{
-    self, Assigned, Assignment, Command, Link, Part, Redirect, Script, Shape, Span, SyntaxError,
-    Word,
+    self, Assigned, Assignment, Command, Link, Parameter, Part, Redirect, Script, Shape, Span,
+    SyntaxError, Word,
 };
 use super::super::text::{Field, Text};
 use super::{Invocation, Redirection, Role, Run};
@@ -22,22 +22,25 @@ pub(in super::super) struct Walker {
     pub(in super::super) shell: Shell,
     pub(super) run: Run,
     pub(super) depth: usize,
-    /// How many conditions what is followed depends on.
-    conditions: usize,
     /// The functions that are being followed, with what they were called with.
-    pub(super) calls: Vec<(String, Rc<Vec<Field>>)>,
+    pub(super) calls: Vec<(Rc<Command>, Vec<Field>)>,
     produced: Cell<usize>,
     steps: usize,
 }
 
 impl Walker {
     pub(in super::super) fn script(&mut self, script: &Script) -> Followed {
+        // Where what runs only if something before it succeeded, or failed, started.
+        let mut chain = None;
         for step in &script.steps {
+            if step.link != Link::And {
+                self.end_chain(&mut chain);
+            }
             let mark = self.shell.mark();
+            if step.link != Link::Then {
+                chain.get_or_insert(mark);
+            }
             let before = Rc::clone(self.shell.directory());
-            let own_shell = step.background || step.stages.len() > 1;
-            let conditional = usize::from(step.link != Link::Then);
-            self.conditions += conditional;
             for command in &step.stages {
                 let mark = self.shell.mark();
                 self.command(command)?;
@@ -45,14 +48,35 @@ impl Walker {
                     self.shell.forget(mark);
                 }
             }
-            self.conditions -= conditional;
-            if own_shell {
+            if step.background || step.stages.len() > 1 {
                 self.shell.forget(mark);
             }
             if step.link == Link::Or {
                 self.doubt_directory(&before);
+                self.end_chain(&mut chain);
             }
         }
+        self.end_chain(&mut chain);
+        Ok(())
+    }
+
+    fn end_chain(&mut self, chain: &mut Option<usize>) {
+        if let Some(mark) = chain.take() {
+            self.perhaps(mark);
+        }
+    }
+
+    /// What was done since a mark may not have been done.
+    fn perhaps(&mut self, mark: usize) {
+        let bytes = self.shell.merge(mark);
+        self.produced.set(self.produced.get().saturating_add(bytes));
+    }
+
+    /// Follows what runs only in some cases.
+    fn branch(&mut self, script: &Script) -> Followed {
+        let mark = self.shell.mark();
+        self.script(script)?;
+        self.perhaps(mark);
         Ok(())
     }
 
@@ -108,9 +132,7 @@ impl Walker {
                 | Shape::ForArithmetic(..)
                 | Shape::Case(..)
         );
-        self.conditions += usize::from(conditional);
         self.nested(Span::default(), |walker| walker.shape(&command.shape, &command.redirects))?;
-        self.conditions -= usize::from(conditional);
         if conditional {
             self.doubt_directory(&before);
         }
@@ -125,11 +147,11 @@ impl Walker {
             Shape::Group(script) => self.script(script),
             Shape::If(branches) => branches.iter().try_for_each(|(condition, body)| {
                 self.script(condition)?;
-                self.script(body)
+                self.branch(body)
             }),
             Shape::While(condition, body) => {
                 self.script(condition)?;
-                self.script(body)
+                self.branch(body)
             }
             Shape::For { name, words, body } => {
                 let walked = match words {
@@ -137,23 +159,25 @@ impl Walker {
                         self.inside_words(words)?;
                         self.expander(0).fields(words)
                     }
-                    None => self.shell.positional().to_vec(),
+                    None => self.shell.positional(0).to_vec(),
                 };
-                self.shell.unset(name);
-                for field in walked {
-                    self.assign(name, Value::Text(field.text), true);
+                let mut values: Vec<Value> =
+                    walked.into_iter().map(|field| Value::Text(field.text)).collect();
+                if values.len() > VALUES_MAX {
+                    values = Vec::from([Value::Text(Text::hole())]);
                 }
-                self.script(body)
+                self.shell.replace(name, values);
+                self.branch(body)
             }
             Shape::ForArithmetic(header, body) => {
                 self.arithmetic(header)?;
-                self.script(body)
+                self.branch(body)
             }
             Shape::Case(subject, arms) => {
                 self.inside_words(core::slice::from_ref(subject))?;
                 arms.iter().try_for_each(|(patterns, body)| {
                     self.inside_words(patterns)?;
-                    self.script(body)
+                    self.branch(body)
                 })
             }
             Shape::Test(words) => {
@@ -197,7 +221,7 @@ impl Walker {
                 let (name, operator) = (parameter.name.as_str(), parameter.operator);
                 if matches!(operator, ":=" | "=") && self.shell.values(name).is_empty() {
                     let text = self.expander(0).text(&parameter.operand);
-                    self.assign(name, Value::Text(text), true);
+                    self.assign(name, Value::Text(text));
                 }
                 let prompt = operator == "@"
                     && matches!(parameter.operand.first(), Some(Part::Text { text, .. }) if text == "P");
@@ -257,21 +281,15 @@ impl Walker {
         Expander { shell: &self.shell, reading, produced: &self.produced }
     }
 
-    /// Sets a variable; what depends on a condition is added to what it may be.
-    pub(in super::super) fn assign(&mut self, name: &str, value: Value, always_maybe: bool) {
-        let length = |value: &Value| match value {
-            Value::Text(text) => text.text.len() + 8,
-            Value::List(fields) => fields.iter().map(|field| field.as_str().len() + 8).sum(),
-        };
-        let maybe = always_maybe || self.conditions > 0;
-        let held: usize = self.shell.values(name).iter().map(length).sum();
-        let spent = self.produced.get() + length(&value) + if maybe { held } else { 0 };
+    /// Sets a variable.
+    pub(in super::super) fn assign(&mut self, name: &str, value: Value) {
+        let spent = self.produced.get().saturating_add(value.bytes());
         self.produced.set(spent);
         let value = match spent > limits::COMMAND_EXPANSION_BYTES_MAX {
             true => Value::Text(Text::hole()),
             false => value,
         };
-        self.shell.set(name, value, maybe);
+        self.shell.set(name, value);
     }
 
     pub(super) fn assignment(&mut self, assignment: &Assignment) -> Followed {
@@ -307,7 +325,7 @@ impl Walker {
             }
         };
         match (&assignment.subscript, value) {
-            (None, value) => self.assign(name, value, false),
+            (None, value) => self.assign(name, value),
             // One element more. Which one it is is not looked at.
             (Some(_), Value::Text(text)) => {
                 let mut fields = match self.shell.values(name).first() {
@@ -315,7 +333,7 @@ impl Walker {
                     _ => Vec::new(),
                 };
                 fields.push(Field { text, ..Field::default() });
-                self.assign(name, Value::List(fields), false);
+                self.assign(name, Value::List(fields));
             }
             (Some(_), Value::List(_)) => {}
         }
@@ -335,7 +353,7 @@ impl Walker {
     /// How many readings there are of words, by the values that their variables may have.
     pub(super) fn readings(&self, words: &[Word]) -> usize {
         let values = words.iter().flat_map(|word| &word.parts).map(|part| match part {
-            Part::Parameter(parameter) => match self.shell.values(&parameter.name).len() {
+            Part::Parameter(parameter) => match self.shell.values(variable(parameter)).len() {
                 0 if matches!(parameter.operator, ":+" | "+") => 2,
                 values => values,
             },
@@ -387,5 +405,14 @@ impl Walker {
             span,
             role: Role::Program,
         });
+    }
+}
+
+/// The variable that a parameter is kept in: the positional ones are an array.
+fn variable(parameter: &Parameter) -> &str {
+    let name = parameter.name.as_str();
+    match name == "*" || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())) {
+        true => "@",
+        false => name,
     }
 }

@@ -116,7 +116,9 @@ impl Cursor<'_> {
                 Some(b'\\') => at += 1,
                 Some(quote @ (b'"' | b'\'' | b'`')) => {
                     let rest = bytes.get(at + 1..).unwrap_or_default();
-                    match closing_quote(rest, *quote) {
+                    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+                    let escapes = *quote != b'\'' || before == Some(&b'$');
+                    match closing_quote(rest, *quote, escapes) {
                         Some(length) => at += length + 1,
                         None => break Err(self.error("a quote that is not closed")),
                     }
@@ -274,12 +276,12 @@ impl Cursor<'_> {
 }
 
 /// The length of what is before a closing quote.
-fn closing_quote(bytes: &[u8], quote: u8) -> Option<usize> {
+fn closing_quote(bytes: &[u8], quote: u8, escapes: bool) -> Option<usize> {
     let mut at = 0;
     loop {
         match bytes.get(at)? {
             byte if *byte == quote => return Some(at),
-            b'\\' if quote != b'\'' => at += 2,
+            b'\\' if escapes => at += 2,
             _ => at += 1,
         }
     }

@@ -99,11 +99,13 @@ impl Cursor<'_> {
     fn pipeline(&mut self) -> Result<Vec<Command>> {
         let mut stages = Vec::new();
         loop {
+            let mut keyword = false;
             while self.reserved("!") || self.time_keyword() {
+                keyword = true;
                 self.blanks()?;
             }
             let alone = self.peek().is_none() || self.line_end() > 0 || self.starts(";");
-            if alone && stages.is_empty() {
+            if keyword && alone && stages.is_empty() {
                 // A bare `time` or `!` is a command that runs nothing.
                 return Ok(stages);
             }
