@@ -94,7 +94,7 @@ impl fmt::Display for Finding {
 }
 
 /// Tables and keys of `dos.toml` that some part of the system reads.
-const TABLES: [&str; 27] = [
+const TABLES: [&str; 28] = [
     "workspace",
     "journal",
     "lanes",

@@ -4,6 +4,7 @@
 //! inputs are those that show it in the original.
 
 mod arbiter;
+mod commands;
 mod fleet;
 mod hooks;
 mod journal;

@@ -22,6 +22,8 @@ const READ_ONLY: &[&str] = &[
     "journal seq --json",
     "journal verify",
     "journal verify --json",
+    "exec-capability --command python",
+    "exec-capability --command ls --json",
     "exit-codes",
     "exit-codes --json",
     "exit-codes arbitrate",

@@ -10,7 +10,7 @@ use super::super::text::{Field, Text};
 use super::Expander;
 
 /// A longer text is not cut by patterns: it names no program.
-const CUT_MAX: usize = 256;
+const CUT_MAX: usize = 128;
 
 impl Expander<'_> {
     /// What a parameter expands to: nothing, or one value.
@@ -94,10 +94,10 @@ impl Expander<'_> {
 
     fn of_name(&self, name: &str, at: usize) -> Option<Value> {
         match name {
-            "@" | "*" => {
-                let fields = self.shell.positional(self.reading);
-                (!fields.is_empty()).then(|| Value::List(fields.to_vec()))
-            }
+            "@" | "*" => match self.value("@") {
+                Some(Value::List(fields)) if fields.is_empty() => None,
+                value => value,
+            },
             "0" => Some(Value::Text(Text::known("bash", at))),
             "#" | "?" | "$" | "!" => Some(Value::Text(Text { text: "0".into(), ..Text::hole() })),
             number if number.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -128,7 +128,9 @@ impl Expander<'_> {
     }
 
     fn operated(&self, text: Text, operator: &str, operand: Text) -> Text {
-        if text.text.len() > CUT_MAX || operand.text.len() > CUT_MAX {
+        let long = text.text.len() > CUT_MAX || operand.text.len() > CUT_MAX;
+        // A pattern is tried at each place of the text.
+        if long || !self.afford(text.text.len() * (operand.text.len() + 1)) {
             return Text::hole();
         }
         match operator {

@@ -58,6 +58,8 @@ impl Walker {
             return Ok(());
         };
         self.count(first.span)?;
+        // Long lists of arguments are handed on from one command to the next.
+        self.steps += rest.len() / 8;
         self.run.names_program = true;
         let program = Program::of(first);
         let arguments = rest.to_vec();

@@ -25,7 +25,7 @@ pub(in super::super) struct Walker {
     /// The functions that are being followed, with what they were called with.
     pub(super) calls: Vec<(Rc<Command>, Vec<Field>)>,
     produced: Cell<usize>,
-    steps: usize,
+    pub(super) steps: usize,
 }
 
 impl Walker {
