@@ -5,8 +5,8 @@ pub(super) const ALWAYS: &str = "
     abcl airflow ammonite ansible ansible-console ansible-playbook ansible-pull ant ash at
     autoreconf ava avocado babashka babel-node batch bats bazel bazelisk bb behave bigloo bloop
     bpftrace bpython bpython3 buck buck2 byebug cap ccl celery chez clisp clj clojure cmd codecept
-    concurrently crystal-play cscript csh csharp csi ctest cucumber cypress d8 dash dotnet-script
-    drush dtrace duk ecl electron elixir elvish erl escript esno expect factor fastlane flask
+    concurrently cscript csh csharp csi ctest cucumber cypress d8 dash dotnet-script
+    drush dtrace duk ecl electron elixir elvish erl escript esno expect fastlane flask
     foreman forever frida fsharpi fsi gatling gauche gcl gdb gdbserver gforth ghci ghciwatch gksu
     gksudo gmake gnuplot gosh gotestsum gprolog gradle gradlew groovy groovysh grunt gsi gsudo
     guile gulp gunicorn gxargs hardhat honcho hugs hy hypercorn iex inv invoke ipdb ipython
@@ -50,11 +50,10 @@ pub(super) const VERBS: &[(&str, &str)] = &[
     ("docker-compose podman-compose", "run exec up start"),
     ("dotnet", "run test watch exec script fsi msbuild tool ef vstest"),
     ("dune", "exec test runtest utop"),
-    ("esbuild", "serve-run"),
     ("fly flyctl", "ssh console"),
     ("flutter", "run test drive"),
-    ("gcloud", "compute-ssh ssh"),
-    ("gh", "extension-exec codespace cs ext-exec"),
+    ("gcloud", "ssh"),
+    ("gh", "codespace cs"),
     ("go", "run test generate tool"),
     ("hatch", "run test shell"),
     ("heroku", "run ps:exec local"),
