@@ -9,6 +9,7 @@
     reason = "a test harness starts processes, reads the clock and waits"
 )]
 
+pub mod fleet;
 mod output;
 pub mod raw;
 mod running;

@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 
 use crate::original;
 
+mod fleet;
 mod history;
 mod overlap;
 mod registry;
@@ -46,7 +47,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         [] => None,
         [flag, name] if flag == "--only" => Some(name.as_str()),
         _ => bail!(
-            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|memory|overlap|registry]"
+            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry]"
         ),
     };
     if only.is_none_or(|only| only == "overlap") {
@@ -78,6 +79,9 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wanted("registry") {
         bench.registry()?;
+    }
+    if wanted("fleet") {
+        bench.fleet()?;
     }
     if wanted("memory") {
         bench.memory()?;

@@ -1,5 +1,5 @@
 //! The habits of the project as commands: `cargo xtask
-//! check|bench|crash|kill|oracle|overlap-check|together`.
+//! check|bench|crash|fleet|kill|oracle|overlap-check|together`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,6 +9,7 @@
 mod bench;
 mod check;
 mod crash;
+mod fleet;
 mod kill;
 mod oracle;
 mod original;
@@ -28,6 +29,9 @@ const USAGE: &str = "usage: cargo xtask <command>
         [--preemptions P] [--jobs J] [--plant NAME | --plants] [--marker-window] [--holes]
                               simulate crashes and bad disks; --case replays one case,
                               --plants shows for each planted bug that it is found
+  fleet [--seconds N] [--kills N] [--seed S]
+                              a supervised fleet on a real repository for minutes, and
+                              supervisors killed by the hundred
   kill [--kills N] [--writers N] [--seed S] [--compacting]
                               kill writers by the thousand, look for what they acknowledged
   oracle [--cases N] [--seed S] [--only CASE] [--keep] [--keep-going]
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         "check" => check::run(&rest),
         "crash" => crash::run(&rest),
         "bench" => bench::run(&rest),
+        "fleet" => fleet::run(&rest),
         "kill" => kill::run(&rest),
         "oracle" => oracle::run(&rest),
         "together" => together::run(&rest),

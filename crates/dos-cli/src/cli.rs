@@ -69,6 +69,7 @@ pub enum Verb {
     Snapshot(verbs::snapshot::Verb),
     StateDiff(verbs::state_diff::Args),
     Supervise(verbs::supervise::Args),
+    Watch(verbs::watch::Args),
 }
 
 impl Verb {
@@ -104,6 +105,7 @@ impl Verb {
             Self::Snapshot(verb) => verb.run(context),
             Self::StateDiff(args) => verbs::state_diff::run(context, args),
             Self::Supervise(args) => verbs::supervise::run(context, args),
+            Self::Watch(args) => verbs::watch::run(context, args),
         }
     }
 }

@@ -200,4 +200,5 @@ pub const CONTRACTS: &[Contract] = &[
         verb: "supervise",
         codes: &[("ended", Exit::Yes), ("another", Exit::No), CONTRACT_ERROR],
     },
+    Contract { verb: "watch", codes: &[("watched", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
 ];

@@ -19,6 +19,7 @@ pub mod snapshot;
 pub mod spawn;
 pub mod supervisor;
 pub mod watch;
+pub mod watchdog;
 pub mod worker_log;
 pub mod worktrees;
 

@@ -95,6 +95,19 @@ pub fn states(named: Vec<(ProcessId, Option<Timestamp>)>) -> Vec<(ProcessId, Pro
         .collect()
 }
 
+/// The processes of a group.
+pub fn group(number: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let of_group = |pid: &u32| {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let group = fields.split_ascii_whitespace().nth(2);
+        group.and_then(|group| group.parse().ok()) == Some(number)
+    };
+    pids.filter(of_group).collect()
+}
+
 /// What the system shows of one process.
 struct Stat {
     parent: i32,

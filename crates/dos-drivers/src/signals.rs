@@ -22,12 +22,13 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on these signals are taken note of.
+    /// From now on these signals are taken note of. SIGHUP is left alone where whoever started us has
+    /// it ignored, as nohup does.
     pub fn on(signals: &[i32]) -> io::Result<Self> {
         let (wakes, wake) = UnixStream::pair()?;
         wakes.set_nonblocking(true)?;
         let mut seen = Vec::new();
-        for signal in signals {
+        for signal in signals.iter().filter(|signal| **signal != SIGHUP || !is_ignored(SIGHUP)) {
             let flag = Arc::new(AtomicBool::new(false));
             // The flag before the wake-up: whoever is woken finds it set.
             flag::register(*signal, Arc::clone(&flag))?;
@@ -57,4 +58,11 @@ impl Signals {
         let mut buffer = [0; 64];
         while (&self.wakes).read(&mut buffer).is_ok_and(|count| count > 0) {}
     }
+}
+
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }

@@ -23,7 +23,7 @@ use crate::fleet;
 use crate::referee::{Referee, RefereeError};
 use crate::signals::{ENDING, Signals};
 use crate::worker_log::{WorkerLog, runs};
-use workers::{StartError, Workers};
+use workers::{StartError, Workers, sweep};
 
 /// How long a decision waits for the lock. What failed is tried again with the next look.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -148,8 +148,10 @@ struct Supervisor<'a> {
 impl Supervisor<'_> {
     /// Goes on with what an earlier supervisor left.
     fn take_over(&mut self) -> Result<(), SuperviseError> {
-        for run_id in fleet::ended(&self.crew) {
-            self.ended(&run_id, "it ended while nobody looked")?;
+        for (run_id, proven) in fleet::out_of_sight(&self.crew) {
+            self.crew.workers().filter(|worker| worker.run_id == run_id).for_each(sweep);
+            let how = if proven { "it ended while nobody looked" } else { "it is out of sight" };
+            self.ended(&run_id, how, proven)?;
         }
         for worker in self.crew.workers() {
             self.workers.adopt(worker);
@@ -176,7 +178,7 @@ impl Supervisor<'_> {
             }
             let mut somebody_ended = false;
             for (run_id, how) in self.workers.ended(&self.crew) {
-                self.ended(&run_id, &how)?;
+                self.ended(&run_id, &how, true)?;
                 somebody_ended = true;
             }
             self.workers.trim_logs(&self.crew);
@@ -316,12 +318,12 @@ impl Supervisor<'_> {
     }
 
     /// Records that a worker has ended.
-    fn ended(&mut self, run_id: &str, how: &str) -> Result<(), SuperviseError> {
+    fn ended(&mut self, run_id: &str, how: &str, proven: bool) -> Result<(), SuperviseError> {
         let worker = self.crew.workers().find(|worker| worker.run_id == run_id);
         let (lane, asked) = worker
             .map_or((String::new(), false), |worker| (worker.lane.clone(), worker.asked.is_some()));
         let at = self.clock.now().map_err(RefereeError::from)?;
-        let event = Event::Ended { run_id: run_id.to_string(), at, asked };
+        let event = Event::Ended { run_id: run_id.to_string(), at, asked, proven };
         if let Err(error) =
             self.log.append(self.workspace, &self.clock, std::slice::from_ref(&event))
         {

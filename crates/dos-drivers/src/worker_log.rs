@@ -85,9 +85,13 @@ fn record_of(event: &Event) -> Value {
             "pid_boot": process.boot,
             "at_ms": at.millis(),
         }),
-        Event::Ended { run_id, at, asked } => {
-            json!({"op": "ENDED", "run_id": run_id, "at_ms": at.millis(), "asked": asked})
-        }
+        Event::Ended { run_id, at, asked, proven } => json!({
+            "op": "ENDED",
+            "run_id": run_id,
+            "at_ms": at.millis(),
+            "asked": asked,
+            "proven": proven,
+        }),
         Event::Rests { lane, rest } => json!({
             "op": "RESTS",
             "lane": lane,
@@ -112,6 +116,7 @@ fn event_of(record: &Object) -> Option<Event> {
             run_id: text("run_id")?,
             at: time("at_ms")?,
             asked: record.get("asked")?.as_bool()?,
+            proven: record.get("proven")?.as_bool()?,
         },
         "RESTS" => Event::Rests {
             lane: text("lane")?,
@@ -136,7 +141,7 @@ mod tests {
         let (run_id, lane) = ("RID-1".to_string(), "api".to_string());
         for event in [
             Event::Started { run_id: run_id.clone(), lane: lane.clone(), process, at },
-            Event::Ended { run_id, at, asked: true },
+            Event::Ended { run_id, at, asked: true, proven: false },
             Event::Rests { lane, rest: Rest { deaths: 3, until: at } },
         ] {
             assert_eq!(record_of(&event).as_object().and_then(event_of), Some(event));

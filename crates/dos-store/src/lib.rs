@@ -15,6 +15,7 @@ pub mod disk;
 pub mod error;
 pub mod home;
 pub mod inspect;
+pub mod intents;
 pub mod journal;
 pub mod ledger;
 pub mod lock;

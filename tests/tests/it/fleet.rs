@@ -1,7 +1,9 @@
 //! The fleet: verdicts, plans, the freeing of dead leases, and workers that run.
 
 mod run;
+mod supervise;
 mod verdicts;
+mod watch;
 
 use dos_tests::TestEnv;
 use serde_json::Value;

@@ -30,3 +30,4 @@ pub mod shared;
 pub mod snapshot;
 pub mod state_diff;
 pub mod supervise;
+pub mod watch;

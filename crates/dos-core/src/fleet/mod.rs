@@ -6,6 +6,7 @@ pub mod run_id;
 pub mod supervise;
 pub mod supervisor;
 pub mod view;
+pub mod watchdog;
 
 pub use commit_id::CommitId;
 pub use liveness::{Liveness, LivenessPolicy};

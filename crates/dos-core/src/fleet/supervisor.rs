@@ -11,7 +11,6 @@ use crate::fleet::supervise::{LanePlan, LaneState, Plan, Roster, SupervisePolicy
 use crate::fleet::view::{FleetView, Holder, own_tree, roster_lanes};
 use crate::lane::Policy;
 use crate::lane::lease::{LeaseKey, ProcessId, fold};
-use crate::lane::vitality::ProcessState;
 use crate::timestamp::Timestamp;
 
 /// The `[worker]` table: how workers are started and stopped.
@@ -95,6 +94,8 @@ pub enum Event {
         at: Timestamp,
         /// Had the supervisor asked it to?
         asked: bool,
+        /// Was that seen, here and in this boot? Else it is only out of sight.
+        proven: bool,
     },
     /// A lane rests, or does no longer.
     Rests {
@@ -209,16 +210,6 @@ impl Crew {
         self.workers.values()
     }
 
-    /// Those whose process is gone, as far as this says.
-    pub fn gone(&self, processes: &[(ProcessId, ProcessState)]) -> Vec<&Worker> {
-        let is_gone = |worker: &&Worker| {
-            processes
-                .iter()
-                .any(|(id, state)| *id == worker.process && *state == ProcessState::Gone)
-        };
-        self.workers.values().filter(is_gone).collect()
-    }
-
     /// Is everything to end?
     pub fn is_stopping(&self) -> bool {
         self.stopping
@@ -227,11 +218,6 @@ impl Crew {
     /// The lanes that rest, by their folded names.
     pub fn rests(&self) -> impl Iterator<Item = (&str, &Rest)> {
         self.rests.iter().map(|(lane, rest)| (lane.as_str(), rest))
-    }
-
-    /// Forgets the lanes and workers of a run that ended: nothing is to be freed for it any more.
-    pub fn forget(&mut self, run_id: &str) {
-        self.ended.remove(run_id);
     }
 
     /// Folds one event.
@@ -249,8 +235,10 @@ impl Crew {
                 };
                 self.workers.insert(run_id.clone(), worker);
             }
-            Event::Ended { run_id, at, asked } => {
-                self.ended.insert(run_id.clone());
+            Event::Ended { run_id, at, asked, proven } => {
+                if *proven {
+                    self.ended.insert(run_id.clone());
+                }
                 if let Some(worker) = self.workers.remove(run_id)
                     && !asked
                 {

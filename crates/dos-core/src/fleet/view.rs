@@ -86,6 +86,8 @@ pub struct Notice {
     pub lane: String,
     /// Who.
     pub holder: String,
+    /// The run.
+    pub run_id: Option<String>,
     /// Why, in words.
     pub reason: String,
     /// Why, as a stable word.
@@ -116,11 +118,11 @@ impl Recent {
         let Some(record) = object_of(line) else { return };
         let text = |field: &str| record.get(field).and_then(Value::as_str).unwrap_or_default();
         let at = Timestamp::parse(text("ts"));
+        let run_id = Some(text("run_id").to_string()).filter(|run_id| !run_id.is_empty());
         match text("op") {
             op::SPAWN => {
                 let lane = text("lane").to_string();
                 let process = Lease::from_object(record.clone()).named_process();
-                let run_id = Some(text("run_id").to_string()).filter(|run_id| !run_id.is_empty());
                 let holder = text("holder").to_string();
                 if let Some(at) = at {
                     let key = fold(&lane);
@@ -135,6 +137,7 @@ impl Recent {
                     op: op.to_string(),
                     lane: text("lane").to_string(),
                     holder: text(if op == op::HALT { "handle" } else { "holder" }).to_string(),
+                    run_id,
                     reason: text("reason").to_string(),
                     reason_class: text("reason_class").to_string(),
                     at,
@@ -260,6 +263,7 @@ impl FleetView {
                 "op": notice.op,
                 "lane": notice.lane,
                 "holder": notice.holder,
+                "run_id": notice.run_id,
                 "reason": notice.reason,
                 "reason_class": notice.reason_class,
                 "at": notice.at.map(|at| at.to_string()),

@@ -47,17 +47,22 @@ impl Freshness {
 
     /// Folds one line without its newline.
     pub fn line(&mut self, line: &[u8], complete: bool) {
-        match decode_line(line, complete) {
-            Line::Entry(entry) => match entry.effect {
+        self.decoded(&decode_line(line, complete), line);
+    }
+
+    /// Folds one line that is decoded already.
+    pub fn decoded(&mut self, decoded: &Line<'_>, line: &[u8]) {
+        match decoded {
+            Line::Entry(entry) => match &entry.effect {
                 Effect::None => self.saw_corrupt |= entry.op == op::CORRUPT,
                 Effect::Hold(key, _) | Effect::Drop(key) | Effect::Beat(key, _) => {
-                    if self.is_meant(&key)
+                    if self.is_meant(key)
                         && let Some(record) = object_of(line)
                     {
                         self.record(&entry.op, &record);
                     }
                 }
-                Effect::Reset(leases) => self.checkpoint(&leases),
+                Effect::Reset(leases) => self.checkpoint(leases),
                 Effect::Transfer(..) => {}
             },
             Line::Corrupt => self.saw_corrupt = true,

@@ -17,7 +17,7 @@ use dos_core::lane::vitality::ProcessState;
 use dos_core::timestamp::OutOfRange;
 use dos_store::clock::{Clock, RealClock};
 use dos_store::{StoreError, Workspace};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
 use super::Orders;
 use crate::launch::{Gated, Launch};
@@ -167,10 +167,7 @@ impl<'a> Workers<'a> {
                 None if runs_still(&worker.process) => continue,
                 None => "it is gone".to_string(),
             };
-            // A number that is in use again is somebody else's.
-            if process::is_running(worker.process.pid) == Some(false) {
-                signal_group(&worker.process, Signal::KILL);
-            }
+            sweep(worker);
             self.members.remove(&worker.run_id);
             ended.push((worker.run_id.clone(), how));
         }
@@ -234,6 +231,19 @@ fn number(process: &ProcessId) -> Option<Pid> {
 
 fn end_of(process: &ProcessId) -> Option<OwnedFd> {
     pidfd_open(number(process)?, PidfdFlags::empty()).ok()
+}
+
+/// Kills what a worker that has ended left running in its group. The number of a group may be in use
+/// again: those who are meant say in their environment whose they are.
+pub fn sweep(worker: &Worker) {
+    let mark = format!("DISPATCH_OWNER={}", worker.run_id);
+    for pid in process::group(worker.process.pid) {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let is_theirs = environment.split(|byte| *byte == 0).any(|text| text == mark.as_bytes());
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|_| is_theirs) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
 }
 
 fn signal_group(process: &ProcessId, signal: Signal) {

@@ -117,6 +117,8 @@ const CASES: &[Case] = &[
     case("state-diff", "k --before nosuch --after one.json", "unwitnessed"),
     case("state-diff", "k --before one.json", "contract_error"),
     case("state-diff", "=1 --before one.json", "contract_error"),
+    case("watch", "--track RID-1M89PYD52D6YY80", "watched"),
+    case("watch", "", "contract_error"),
 ];
 
 /// The table that the binary prints.

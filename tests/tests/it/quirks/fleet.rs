@@ -32,6 +32,16 @@ fn c04_a_start_commit_is_never_an_option() {
 }
 
 #[test]
+fn c05_a_run_id_is_never_a_path() {
+    let env = empty();
+    for run in ["../../../out", "/tmp/out", "RID-1/../../x", "x"] {
+        env.run(["halt", "--handle", "h", "--resumable", "--run-id", run]).exits(2).says("run id");
+    }
+    assert_eq!(env.tree(), [""; 0]);
+    env.dos("halt --handle h --resumable --run-id RID-1M89PYD52D6YY80 --resume-sha=--x").exits(2);
+}
+
+#[test]
 fn c06_bad_numbers_are_told() {
     let env = empty();
     for command in ["loop --target -1", "loop --max-concurrency 0", "loop --interval 0 --watch"] {
@@ -137,4 +147,15 @@ fn p04_the_supervisor_goes_by_the_template_and_by_the_lane_lock() {
     assert!(Path::new(&env.path(".dos/lane-journal.jsonl.supervisor.lock")).exists());
     // And without a template nothing is made up.
     empty().dos("supervise --max-ticks 1").exits(2).says("worker_launch_template");
+}
+
+#[test]
+fn p05_commands_at_once_do_not_stumble_over_each_other() {
+    let env = empty();
+    let started: Vec<_> =
+        (0..12).map(|n| env.start(&format!("lease-lane spawn --lane l{n} --owner o"))).collect();
+    for running in started {
+        running.finish().exits(0).no_panic();
+    }
+    assert_eq!((env.operations().len(), env.leftovers()), (12, vec![]));
 }
