@@ -116,13 +116,19 @@ impl Launch<'_> {
 }
 
 impl Gated {
-    /// Lets it become the command, with these variables besides those that we have.
+    /// Lets it become the command, with these variables besides those that we have. One that was killed
+    /// at the gate is given back as well, ended.
     pub fn open(mut self, variables: &[(String, String)]) -> io::Result<Child> {
         let pairs = variables.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
         let mut message = canonical(&Value::Object(pairs.collect()));
         message.push('\n');
-        self.gate.write_all(message.as_bytes())?;
-        self.child.take().ok_or_else(|| io::Error::other("it was let through already"))
+        let written = self.gate.write_all(message.as_bytes());
+        let child = self.child.take();
+        let mut child = child.ok_or_else(|| io::Error::other("it was let through already"))?;
+        if written.is_err() {
+            child.wait()?;
+        }
+        Ok(child)
     }
 }
 

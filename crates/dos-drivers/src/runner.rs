@@ -83,7 +83,7 @@ pub enum RunError {
     #[error(transparent)]
     Referee(#[from] RefereeError),
     /// The command could not be started, or not be waited for.
-    #[error("failed to run the command: {0}")]
+    #[error("failed to run the command")]
     Io(#[from] io::Error),
 }
 
@@ -160,6 +160,9 @@ impl Watch<'_> {
         signals: &Signals,
         say: &mut dyn FnMut(Talk),
     ) -> io::Result<u8> {
+        if let Some(status) = child.try_wait()? {
+            return Ok(code_of(status));
+        }
         let number = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let number = number.ok_or_else(|| io::Error::other("it has no process number"))?;
         let ends: OwnedFd = pidfd_open(number, PidfdFlags::empty())?;
