@@ -99,6 +99,20 @@ impl Context {
         Registry::new(&RealDisk, &self.clock, home, &self.host)
     }
 
+    /// Says so where this folder declares nothing and one above it does.
+    pub fn point_above(&self, workspace: &Workspace) {
+        let declares = |folder: &Utf8Path| folder.join("dos.toml").is_file();
+        if declares(&workspace.root) {
+            return;
+        }
+        if let Some(above) = workspace.root.ancestors().skip(1).find(|above| declares(above)) {
+            output::note(&format!(
+                "note: {} has no dos.toml; for the one above it, use --workspace {above}",
+                workspace.root
+            ));
+        }
+    }
+
     /// The referee of a workspace.
     pub fn referee<'a>(&self, workspace: &'a Workspace) -> Referee<'a> {
         Referee::new(workspace, self.clock)

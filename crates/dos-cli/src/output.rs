@@ -3,9 +3,10 @@
 use std::io::{IsTerminal, Write};
 
 use dos_core::json;
-use dos_drivers::RefereeError;
 use dos_drivers::runner::RunError;
+use dos_drivers::{RefereeError, terminal};
 use dos_store::StoreError;
+use dos_store::workspace::Environment;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -83,6 +84,13 @@ pub fn paint(text: &str, paint: Paint, colour: bool) -> String {
 /// Is stdout a terminal whose user has not asked for plain text?
 pub fn wants_colour(no_color: Option<String>) -> bool {
     no_color.is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
+}
+
+/// How wide the terminal is, in columns: what `COLUMNS` says, or the terminal itself; `None` where
+/// the output goes elsewhere.
+pub fn width(environment: &dyn Environment) -> Result<Option<usize>, StoreError> {
+    let said = environment.variable("COLUMNS")?.and_then(|text| text.trim().parse().ok());
+    Ok(said.filter(|columns| *columns > 0).or_else(terminal::width))
 }
 
 /// Prints a failure with what to do about it, and chooses the code.

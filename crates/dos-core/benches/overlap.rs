@@ -72,33 +72,68 @@ fn pairs(name: &str, lists: &[&[&str]]) {
     println!("    exact, regions read   {:>9}  {}", shown(read), per_second(read));
 }
 
-fn lease(number: usize) -> Lease {
-    let tree = match number % 3 {
-        0 => json!([format!("packages/pkg{number:05}/**")]),
-        1 => json!([format!("packages/pkg{number:05}/src/**"), format!("docs/pkg{number:05}.md")]),
-        _ => json!([format!("services/s{number:05}/**/*.rs"), format!("tests/s{number:05}")]),
-    };
+/// A family of trees that never meet, and a request that meets none of them.
+struct Family {
+    name: &'static str,
+    tree: fn(usize) -> Vec<String>,
+    asked: &'static [&'static str],
+}
+
+const FAMILIES: [Family; 5] = [
+    Family {
+        name: "folders",
+        tree: |number| match number % 3 {
+            0 => vec![format!("packages/pkg{number:05}/**")],
+            1 => {
+                vec![format!("packages/pkg{number:05}/src/**"), format!("docs/pkg{number:05}.md")]
+            }
+            _ => vec![format!("services/s{number:05}/**/*.rs"), format!("tests/s{number:05}")],
+        },
+        asked: &["packages/zebra/**", "docs/zebra.md"],
+    },
+    Family {
+        name: "**/*.xN",
+        tree: |number| vec![format!("**/*.x{number}")],
+        asked: &["**/*.zebra"],
+    },
+    Family {
+        name: "p/N/**, except",
+        tree: |number| vec![format!("p/{number}/**"), format!("!p/{number}/gen/**")],
+        asked: &["p/zebra/**", "!p/zebra/gen/**"],
+    },
+    Family {
+        name: "p/N/*.{a,b}",
+        tree: |number| vec![format!("p/{number}/**/*.{{ts,tsx}}")],
+        asked: &["p/zebra/**/*.{ts,tsx}"],
+    },
+    Family {
+        name: "**/[xy]N/*",
+        tree: |number| vec![format!("**/[xy]{number}/a*b")],
+        asked: &["**/[xy]zebra/a*c"],
+    },
+];
+
+fn lease(family: &Family, number: usize) -> Lease {
     let lease = json!({
         "lane": format!("lane{number}"), "lane_kind": "cluster", "loop_ts": format!("L{number}"),
-        "holder": "agent", "host_id": "h", "pid": null, "token": number, "tree": tree,
-        "acquired_at": "2026-01-10T12:00:00Z",
+        "holder": "agent", "host_id": "h", "pid": null, "token": number,
+        "tree": (family.tree)(number), "acquired_at": "2026-01-10T12:00:00Z",
     });
     Lease::from_object(lease.as_object().unwrap().clone())
 }
 
 /// One request beside so many live leases, none of which it meets.
-fn admission(count: usize) {
-    let leases: Vec<Lease> = (0..count).map(lease).collect();
+fn admission(family: &Family, count: usize) {
+    let leases: Vec<Lease> = (0..count).map(|number| lease(family, number)).collect();
     let live: Vec<&Lease> = leases.iter().collect();
-    let tree = ["packages/zebra/**", "docs/zebra.md", "**/*.zebra"].map(str::to_string);
     let request = Request {
         lane: "zebra".to_string(),
-        tree: Tree::new(tree.into_iter().take(2)),
+        tree: Tree::new(family.asked.iter().map(ToString::to_string)),
         ..Request::default()
     };
     let policy = Policy::of_lanes(Lanes::undeclared());
     let prefix = Policy::new(Lanes::undeclared(), Box::new(Prefix { ratio_max: RATIO_MAX }));
-    let index = LiveLeases::new(&live, &policy);
+    let index = LiveLeases::new(&leases, &policy);
     assert!(arbitrate_beside(&request, &index, None).is_ok());
     let asked = time(|| arbitrate_beside(&request, &index, None));
     let built = time(|| arbitrate(&request, &live, &policy, None));
@@ -112,8 +147,9 @@ fn admission(count: usize) {
     let command = Command::Acquire(acquire);
     let decided = time(|| decide(&set, &command, &moment, &policy));
     println!(
-        "  {count:>6} live leases: asked of the index {:>9}, index built and asked {:>9}, \
-         a whole decision {:>9}; under prefix {:>9}",
+        "  {:<14} {count:>6} leases: asked again {:>9}, looked at and asked {:>9}, a whole \
+         decision {:>9}; under prefix {:>9}",
+        family.name,
         shown(asked),
         shown(built),
         shown(decided),
@@ -139,6 +175,18 @@ fn pathological() {
     pair("the same with 100 stars", &[&long("*b?")], &[&long("*c?")]);
     let longest = |end: &str| "*a".repeat((4096 - end.len()) / 2) + end;
     pair("the longest patterns, 2,000 stars", &[&longest("*b?")], &[&longest("*c?")]);
+    let hashed = |count: usize| format!("dist/**/*-{}.js", "?".repeat(count));
+    for count in [8, 20] {
+        let (own, away) = (hashed(count), format!("!{}", hashed(count)));
+        pair(&format!("a tree without `*-{count} x ?`, and that"), &["dist/**", &away], &[&own]);
+    }
+    let braces = |letter: &str, count: usize| -> Vec<String> {
+        (0..count).map(|number| format!("{letter}{}{number}", "{a,b}".repeat(8))).collect()
+    };
+    let (xs, ys) = (braces("x", 32), braces("y", 32));
+    let xs: Vec<&str> = xs.iter().map(String::as_str).collect();
+    let ys: Vec<&str> = ys.iter().map(String::as_str).collect();
+    pair("8,192 alternatives beside as many", &xs, &ys);
     let behind = |count: usize| format!("!*a{}", "?".repeat(count));
     for count in [4, 8, 16, 40] {
         let any = "?".repeat(60) + "*";
@@ -184,7 +232,9 @@ fn main() {
         ],
     );
     println!("one admission that is granted:");
-    [10, 1000, 10_000].into_iter().for_each(admission);
-    println!("patterns that are hard on purpose:");
+    for family in &FAMILIES {
+        [10, 1000, 10_000].into_iter().for_each(|count| admission(family, count));
+    }
+    println!("patterns that are hard on purpose, or look so:");
     pathological();
 }

@@ -157,11 +157,12 @@ impl Config {
     /// Reads the text of a `dos.toml`. Never fails: what is wrong is in `findings`.
     pub fn parse(text: &str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
-        let mut reader = Reader { text, findings: Vec::new() };
+        let mut reader = Reader { text, findings: Vec::new(), regions: true };
         let document = reader.document();
-        let lanes = reader.table(&document, "lanes", Reader::lanes);
         let Overlap { policy: overlap, ratio_max, case } =
             reader.table(&document, "overlap", Reader::overlap).unwrap_or_default();
+        reader.regions = overlap.region_case().is_some();
+        let lanes = reader.table(&document, "lanes", Reader::lanes);
         let paths = reader.table(&document, "paths", Reader::paths).unwrap_or_default();
         let class_budgets =
             reader.table(&document, "concurrency_class", Reader::classes).unwrap_or_default();
@@ -185,7 +186,8 @@ impl Config {
         let mut policy = Policy::new(lanes.unwrap_or_else(Lanes::undeclared), overlap);
         policy.class_budgets = class_budgets;
         let journal = JournalPolicy { chain, max_entries: retention.journal_max_entries };
-        let findings = reader.findings;
+        let mut findings = reader.findings;
+        findings.sort_by_key(|finding| (finding.line, finding.column));
         Self {
             policy,
             paths,
@@ -228,6 +230,8 @@ impl Default for Overlap {
 struct Reader<'t> {
     text: &'t str,
     findings: Vec<Finding>,
+    /// Does the overlap policy compare what patterns stand for?
+    regions: bool,
 }
 
 /// A problem, where it is, and what to do about it.
@@ -321,6 +325,7 @@ impl<'t> Reader<'t> {
             let span = place.map_or(value.span(), |item| item.span());
             let what = format!("lane {lane}: {error}");
             let stands = match error.pattern.trim_start().starts_with('!') {
+                _ if !self.regions => "the policy `prefix` compares its text, whatever it means",
                 true => "until it is mended it takes nothing away",
                 false => "until it is mended it counts as the whole repository",
             };

@@ -19,6 +19,20 @@ pub const TEXT_BYTES_MAX: usize = 8 * 1024;
 pub const PATTERNS_MAX: usize = 1024;
 /// Longest tree, all patterns together, in bytes.
 pub const TREE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest pattern, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 4096;
+/// Most branches that the braces of one pattern may expand to.
+pub const BRANCHES_MAX: usize = 256;
+/// Most symbols that the braces and classes of one tree may stand for, beyond its own text.
+pub const SYMBOLS_MAX: usize = 1 << 18;
+/// Most effort for one pair of patterns; see [`crate::lane::effort`].
+pub const PAIR_EFFORT_MAX: usize = 1 << 23;
+/// Most effort for one question: two trees compared, or a request judged beside all live leases.
+pub const EFFORT_MAX: usize = 1 << 25;
+/// Most effort for a lane map, and again for what the linter asks about one.
+pub const MAP_EFFORT_MAX: usize = 1 << 27;
+/// Most meetings that a lane map lists. Beyond them it says that there are more.
+pub const MEETINGS_MAX: usize = 10_000;
 /// Longest time to live of a lease, in minutes: ten years.
 pub const TTL_MINUTES_MAX: u32 = 10 * 366 * 24 * 60;
 /// How much of a corrupt line is kept as evidence, in bytes.

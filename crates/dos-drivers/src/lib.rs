@@ -18,6 +18,7 @@ pub mod signals;
 pub mod snapshot;
 pub mod spawn;
 pub mod supervisor;
+pub mod terminal;
 pub mod watch;
 pub mod watchdog;
 pub mod worker_log;

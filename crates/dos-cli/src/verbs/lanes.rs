@@ -36,6 +36,7 @@ pub struct Args {
 /// Draws.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
+    context.point_above(&workspace);
     let files = git::tracked_files(&workspace.root)?;
     let map = LaneMap::draw(&workspace.config.policy, files.as_deref());
     if args.json {
@@ -44,7 +45,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         output::raw(dot::graph(&map).as_bytes());
     } else {
         let colour = output::wants_colour(context.first_variable(&["NO_COLOR"])?);
-        text::lines(&workspace.root, &map, colour).iter().for_each(|line| output::line(line));
+        let look = text::Look { colour, width: output::width(&context.environment)? };
+        text::lines(&workspace.root, &map, look).iter().for_each(|line| output::line(line));
     }
     Ok(Exit::Yes)
 }
@@ -62,12 +64,14 @@ fn answer(workspace: &Workspace, map: &LaneMap) -> Value {
         })
     };
     let meeting = |meeting: &LaneMeeting| {
-        let LaneMeeting { left, right, meeting } = meeting;
+        let LaneMeeting { left, right, meeting, files, file } = meeting;
         json!({
             "lanes": [name(map, *left), name(map, *right)],
             "patterns": [meeting.requested, meeting.held],
             "witness": meeting.witness,
             "doubt": meeting.doubt.map(|doubt| doubt.token()),
+            "files": counted.then_some(files),
+            "file": file,
         })
     };
     json!({
@@ -75,7 +79,7 @@ fn answer(workspace: &Workspace, map: &LaneMap) -> Value {
         "case": overlap.region_case().map(Case::name),
         "lanes": map.lanes.iter().map(lane).collect::<Vec<_>>(),
         "meetings": map.meetings.iter().map(meeting).collect::<Vec<_>>(),
-        "meetings_total": map.meetings_total,
+        "meetings_total": map.meetings_complete.then_some(map.meetings.len()),
         "files_total": map.files_total,
         "unowned": counted.then_some(&map.unowned),
         "exclusive_only": counted.then_some(&map.exclusive_only),

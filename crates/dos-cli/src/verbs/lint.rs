@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::verbs::doctor::{counted, plain};
 
 /// Find dead policy: lanes that no request reaches, patterns that match nothing, lanes that meet
 ///
@@ -44,10 +45,13 @@ struct Shown {
 /// Reports.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let workspace = context.quiet_workspace()?;
+    context.point_above(&workspace);
     let config = &workspace.config;
     let mut shown = of_file(config);
+    let mut files_total = None;
     if config.lanes_declared {
         let files = git::tracked_files(&workspace.root)?;
+        files_total = files.as_ref().map(Vec::len);
         let map = LaneMap::draw(&config.policy, files.as_deref());
         shown.extend(lint(&config.policy, &map).into_iter().map(|found| Shown {
             severity: found.severity,
@@ -59,11 +63,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         }));
     }
     shown.sort_by(|one, other| {
-        (one.severity, one.place, one.kind, &one.subject).cmp(&(
+        (one.severity, one.place, &one.subject, one.kind).cmp(&(
             other.severity,
             other.place,
-            other.kind,
             &other.subject,
+            other.kind,
         ))
     });
     let count = |severity| shown.iter().filter(|found| found.severity == severity).count();
@@ -71,14 +75,38 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     if args.json {
         let findings: Vec<Value> = shown.iter().map(Shown::json).collect();
         let counts = json!({"error": errors, "warn": warnings, "info": 0});
-        output::answer(&json!({"findings": findings, "counts": counts}), false);
+        let answer = json!({"findings": findings, "counts": counts, "files_total": files_total});
+        output::answer(&answer, false);
     } else if shown.is_empty() {
-        output::line("clean: every lane can be reached, and every pattern matches a file");
+        output::line(&clean(config.lanes_declared, files_total));
     } else {
         shown.iter().for_each(|found| output::line(&found.line()));
     }
     let wrong = errors > 0 || (warnings > 0 && !args.strict);
     Ok(if wrong { Exit::No } else { Exit::Yes })
+}
+
+/// What was looked at, where nothing is wrong.
+fn clean(lanes_declared: bool, files_total: Option<usize>) -> String {
+    match (lanes_declared, files_total) {
+        (false, _) => {
+            "clean: no lanes are declared here, so that there was nothing to look at".into()
+        }
+        (true, None) => {
+            "clean: every lane can be reached; there is no git repository, so that the \
+                         patterns were not compared with files"
+                .into()
+        }
+        (true, Some(0)) => {
+            "clean: every lane can be reached; git tracks no file here, so that the \
+                            patterns were not compared with any"
+                .into()
+        }
+        (true, Some(count)) => format!(
+            "clean: every lane can be reached, and every pattern matches one of {}",
+            counted(count as u64, "file")
+        ),
+    }
 }
 
 /// What is wrong with the file before any lane is looked at.
@@ -103,7 +131,7 @@ impl Shown {
             None => "dos.toml: ".to_string(),
         };
         let Self { kind, detail, fix, .. } = self;
-        format!("{place}{} {kind}: {detail}; {fix}", self.severity.token())
+        plain(&format!("{place}{} {kind}: {detail}; {fix}", self.severity.token()))
     }
 
     fn json(&self) -> Value {

@@ -55,24 +55,6 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// What stands against the candidate beside one live lease.
-    pub fn objection(&self, candidate: &Candidate<'_>, lease: &Lease) -> Option<Objection> {
-        self.meets(candidate, lease).or_else(|| self.refused(candidate, Some(lease)))
-    }
-
-    /// A lease without a tree claims nothing. A candidate without one may touch anything. Two that
-    /// only read are in nobody's way.
-    pub(super) fn meets(&self, candidate: &Candidate<'_>, lease: &Lease) -> Option<Objection> {
-        let held = lease.tree();
-        if held.is_empty() || (candidate.shared && lease.is_shared()) {
-            return None;
-        }
-        if candidate.tree.is_empty() {
-            return Some(Objection::UnknownExtent);
-        }
-        self.overlap.meeting(candidate.tree, &held).map(Objection::Meets)
-    }
-
     /// What a condition says, with a live lease or without.
     pub(super) fn refused(
         &self,

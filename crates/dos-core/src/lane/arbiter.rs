@@ -6,10 +6,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::lane::admission::{Candidate, Objection};
+use crate::lane::effort::Effort;
 use crate::lane::lease::{Lease, Tree, fold};
 use crate::lane::live::LiveLeases;
 use crate::lane::policy::Policy;
 use crate::lane::refusal::{Blocker, Cause, Refusal};
+use crate::limits::EFFORT_MAX;
 
 /// What somebody asks for.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +63,7 @@ pub fn arbitrate(
     policy: &Policy,
     ladder: Option<&[Rung]>,
 ) -> Result<Admission, Refusal> {
-    arbitrate_beside(request, &LiveLeases::new(live, policy), ladder)
+    arbitrate_beside(request, &LiveLeases::new(live.iter().copied(), policy), ladder)
 }
 
 /// The same beside leases that were looked at already, for who asks more than once.
@@ -76,21 +78,24 @@ pub fn arbitrate_beside(
         true => policy.lanes.tree(&lane),
         false => request.tree.clone(),
     };
-    Arbiter { request, lane, tree, live, policy, ladder }.decide()
+    let effort = Effort::new(EFFORT_MAX);
+    Arbiter { request, lane, tree, live, policy, ladder, effort }.decide()
 }
 
-struct Arbiter<'a> {
+struct Arbiter<'a, 'l> {
     request: &'a Request,
     /// The requested lane with aliases resolved.
     lane: String,
     /// The requested tree, or the one that the lane declares.
     tree: Tree,
-    live: &'a LiveLeases<'a>,
+    live: &'a LiveLeases<'l>,
     policy: &'a Policy,
     ladder: Option<&'a [Rung]>,
+    /// For all comparisons of this request together.
+    effort: Effort,
 }
 
-impl Arbiter<'_> {
+impl Arbiter<'_, '_> {
     fn decide(&self) -> Result<Admission, Refusal> {
         let exclusive = self.live.alone();
         if !exclusive.is_empty() {
@@ -201,7 +206,7 @@ impl Arbiter<'_> {
     ) -> Result<Admission, Refusal> {
         let shared = self.only_reads(lane);
         let candidate = Candidate { lane, kind, tree, shared };
-        match self.live.objection(&candidate) {
+        match self.live.objection(&candidate, &self.effort) {
             None => Ok(Admission {
                 lane: lane.to_string(),
                 kind: kind.to_string(),
@@ -254,7 +259,10 @@ impl Arbiter<'_> {
     /// Takes the first rung that nothing stands against. Class budgets bind only a request that
     /// leaves the choice of the lane to us.
     fn walk(&self, rungs: &[Rung], bounded: bool, why: &str) -> Result<Admission, Refusal> {
-        let live_by_kind = self.live_by_kind();
+        let live_by_kind = match self.policy.class_budgets.is_empty() {
+            true => BTreeMap::new(),
+            false => self.live.by_kind(),
+        };
         let mut blockers: Vec<Blocker> = Vec::new();
         let (mut over_budget, mut within_budget) = (false, false);
         for rung in rungs {
@@ -298,14 +306,6 @@ impl Arbiter<'_> {
         Err(Refusal { blockers, ..self.refuse(cause, Vec::new()) })
     }
 
-    fn live_by_kind(&self) -> BTreeMap<&str, u32> {
-        let mut counts = BTreeMap::new();
-        for lease in self.live.leases() {
-            *counts.entry(lease.kind()).or_insert(0) += 1;
-        }
-        counts
-    }
-
     fn class_is_full(&self, kind: &str, live_by_kind: &BTreeMap<&str, u32>) -> bool {
         let most = self.policy.class_budgets.get(kind).copied().unwrap_or(0);
         most > 0 && live_by_kind.get(kind).copied().unwrap_or(0) >= most
@@ -335,9 +335,7 @@ impl Arbiter<'_> {
     }
 
     fn unknown_lane(&self) -> Cause {
-        let lanes = &self.policy.lanes;
-        let declared = lanes.concurrent.iter().chain(&lanes.exclusive).chain(&lanes.autopick);
-        let mut known: Vec<String> = declared.cloned().collect();
+        let mut known: Vec<String> = self.policy.lanes.names().cloned().collect();
         known.sort();
         known.dedup();
         Cause::UnknownLane { known }
@@ -370,17 +368,14 @@ impl Arbiter<'_> {
             let candidate = Candidate { lane, kind: "cluster", tree: &tree, shared };
             self.live.rivals(lane, shared).is_empty()
                 && !lanes.is_exclusive(lane)
-                && self.live.meets(&candidate).is_none()
+                && self.live.meets(&candidate, &self.effort).is_none()
         };
         lanes.autopick.iter().filter(open).cloned().collect()
     }
 
     /// The lease with the patterns that meet, where both sides have some.
     fn blocker(&self, lease: &Lease, tree: &Tree) -> Blocker {
-        let held = lease.tree();
-        let known = !tree.is_empty() && !held.is_empty();
-        let overlap = &self.policy.conditions.overlap;
-        let meeting = if known { overlap.meeting(tree, &held) } else { None };
+        let meeting = self.live.meeting(tree, lease, &self.effort);
         Blocker { lease: lease.clone(), meeting }
     }
 }

@@ -9,9 +9,11 @@ use serde_json::Value;
 use crate::journal::LiveSet;
 use crate::journal::entry::{self, About, NewHolder, Record};
 use crate::lane::admission::Candidate;
-use crate::lane::arbiter::{Admission, arbitrate};
+use crate::lane::arbiter::{Admission, arbitrate_beside};
 use crate::lane::command::{Acquire, Adopt, Claim, Command, Halt, Spawn};
+use crate::lane::effort::Effort;
 use crate::lane::lease::{Lease, fold};
+use crate::lane::live::LiveLeases;
 use crate::lane::policy::Policy;
 use crate::lane::refusal::Refusal;
 use crate::lane::tree::InputError;
@@ -144,37 +146,32 @@ fn decide_acquire(
     moment: &Moment,
     policy: &Policy,
 ) -> Result<Decision, DecideError> {
-    let mut known = Vec::with_capacity(live.len() + acquire.elsewhere.len());
-    let mut dead = Vec::new();
-    for lease in live.leases() {
-        match proof_of_death(lease, moment) {
-            None => known.push(lease),
-            Some(death) => dead.push((lease, death)),
-        }
-    }
-    known.extend(&acquire.elsewhere);
-    match arbitrate(&acquire.request, &known, policy, None) {
-        Ok(admission) => grant(live, &dead, acquire, admission, moment, policy),
+    let beside = LiveLeases::judged(live.leases(), moment, &acquire.elsewhere, policy);
+    match arbitrate_beside(&acquire.request, &beside, None) {
+        Ok(admission) => grant(live, &beside, acquire, admission, moment),
         Err(refusal) => Ok(refuse(live, acquire, refusal, moment)),
     }
 }
 
 fn grant(
     live: &LiveSet,
-    dead: &[(&Lease, Death)],
+    beside: &LiveLeases<'_>,
     acquire: &Acquire,
     admission: Admission,
     moment: &Moment,
-    policy: &Policy,
 ) -> Result<Decision, DecideError> {
+    let policy = beside.policy();
+    let Admission { lane, kind, tree, shared, auto_picked, .. } = &admission;
     // A class that is full only by its dead has room for a lane that was picked for the caller.
-    let of_class = || live.leases().filter(|lease| lease.kind() == admission.kind).count();
-    let most = policy.class_budgets.get(&admission.kind).copied().unwrap_or(0) as usize;
-    let class_is_full = admission.auto_picked && most > 0 && of_class() >= most;
-    let scavenged: Vec<(Lease, Death)> = dead
-        .iter()
-        .filter(|(lease, _)| in_the_way(lease, &admission, policy, class_is_full))
-        .map(|(lease, death)| ((*lease).clone(), death.clone()))
+    let of_class = || live.leases().filter(|lease| lease.kind() == kind).count();
+    let most = policy.class_budgets.get(kind).copied().unwrap_or(0) as usize;
+    let class_is_full = *auto_picked && most > 0 && of_class() >= most;
+    let candidate = Candidate { lane, kind, tree, shared: *shared };
+    let effort = Effort::new(limits::EFFORT_MAX);
+    let scavenged: Vec<(Lease, Death)> = beside
+        .dead_in_the_way(&candidate, class_is_full, &effort)
+        .into_iter()
+        .map(|(lease, death)| (lease.clone(), death))
         .collect();
     let mut entries = Vec::new();
     let mut next_seq = live.next_seq();
@@ -204,22 +201,6 @@ fn grant(
     entries.push(record.stamped(next_seq, moment.now));
     let outcome = Outcome::Granted(Grant { lease, token: next_seq, admission, scavenged });
     Ok(Decision { entries, outcome })
-}
-
-/// Would this lease forbid the admission, were it alive?
-fn in_the_way(lease: &Lease, admission: &Admission, policy: &Policy, class_is_full: bool) -> bool {
-    let Admission { lane, kind, tree, shared, .. } = admission;
-    let candidate = Candidate { lane, kind, tree, shared: *shared };
-    let both_read = *shared && lease.is_shared();
-    let lanes = &policy.lanes;
-    let alone = admission.kind == "global"
-        || lanes.is_exclusive(&admission.kind)
-        || lanes.is_exclusive(&admission.lane);
-    alone
-        || policy.runs_alone(lease)
-        || (!lane.is_empty() && fold(&lease.lane()) == fold(lane) && !both_read)
-        || (class_is_full && lease.kind() == admission.kind)
-        || policy.conditions.objection(&candidate, lease).is_some()
 }
 
 fn new_lease(

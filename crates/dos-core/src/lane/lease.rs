@@ -225,6 +225,14 @@ impl FromIterator<String> for Tree {
     }
 }
 
+/// Are these two one lane name?
+pub fn same_name(one: &str, other: &str) -> bool {
+    match one.is_ascii() && other.is_ascii() {
+        true => one.eq_ignore_ascii_case(other),
+        false => fold(one) == fold(other),
+    }
+}
+
 /// Lane names are one name when they differ in case only, as paths do on many file systems.
 pub fn fold(name: &str) -> String {
     // Down, up and down again: some letters meet only in capitals, some only in small letters.

@@ -5,12 +5,15 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::lane::intersect::Common;
-use crate::lane::lease::{Tree, fold};
-use crate::lane::map::{LaneMap, Role};
-use crate::lane::policy::{Lanes, Policy};
+use crate::lane::effort::Effort;
+use crate::lane::intersect::{Common, Doubt};
+use crate::lane::lease::fold;
+use crate::lane::map::{LaneMap, LaneMeeting, MappedLane};
+use crate::lane::overlap::Meeting;
+use crate::lane::policy::{Lanes, Policy, Role};
 use crate::lane::region::Region;
 use crate::lane::tree::required_name;
+use crate::limits::MAP_EFFORT_MAX;
 
 #[cfg(test)]
 mod tests;
@@ -57,7 +60,7 @@ pub fn lint(policy: &Policy, map: &LaneMap) -> Vec<Finding> {
     linter.autopick();
     linter.aliases();
     linter.regions(map);
-    linter.meetings(map);
+    linter.slips(map);
     linter.idle(map);
     linter.findings
 }
@@ -207,93 +210,101 @@ impl Linter<'_> {
         }
     }
 
-    /// Trees that own nothing, and entries of `autopick` that are never picked: when one is free,
-    /// so is a lane before it that lies within it.
+    /// Trees that own nothing, and lanes that are in each other's way.
     fn regions(&mut self, map: &LaneMap) {
-        let Some(case) = self.policy.conditions.overlap.region_case() else {
-            return;
-        };
-        let mut regions: BTreeMap<String, (&str, Region)> = BTreeMap::new();
-        for lane in map.lanes.iter().filter(|lane| !lane.tree.is_empty()) {
-            let region = lane.tree.region(case);
+        let effort = Effort::new(MAP_EFFORT_MAX);
+        let case = self.policy.conditions.overlap.region_case();
+        let region = |lane: &MappedLane| Some(lane.tree.region(case?));
+        let regions: Vec<Option<Region>> = map.lanes.iter().map(region).collect();
+        for (lane, region) in map.lanes.iter().zip(&regions) {
+            let Some(region) = region else { continue };
             let takes_away = region.clauses().iter().any(|clause| clause.takes_away());
-            if takes_away && region.example() == Common::Nothing {
+            if takes_away && region.example(&effort) == Common::Nothing {
                 let detail = format!("lane {} owns no path: all is taken away again", lane.name);
                 let fix = "remove the `!` patterns that take too much, or the lane".to_string();
                 self.error("LANE_OWNS_NOTHING", &lane.name, detail, fix);
-            } else if lane.role != Role::Exclusive {
-                regions.insert(fold(&lane.name), (&lane.name, region));
             }
         }
-        let order: BTreeMap<String, usize> =
+        // Proved; never where nobody knows.
+        let within = |inner: usize, outer: usize| match (regions.get(inner), regions.get(outer)) {
+            (Some(Some(inner)), Some(Some(outer))) => {
+                inner.beyond(outer, &effort) == Common::Nothing
+            }
+            _ => false,
+        };
+        let picked: BTreeMap<String, usize> =
             self.policy.lanes.autopick.iter().zip(0..).map(|(name, at)| (fold(name), at)).collect();
         let mut unreached = BTreeSet::new();
-        for meeting in &map.meetings {
-            let lane = |place: usize| {
-                let key = fold(&map.lanes.get(place)?.name);
-                let (name, region) = regions.get(&key)?;
-                Some((*order.get(&key)?, *name, region))
-            };
-            let (Some(one), Some(other)) = (lane(meeting.left), lane(meeting.right)) else {
+        for LaneMeeting { left, right, meeting, .. } in &map.meetings {
+            let (Some(one), Some(other)) = (map.lanes.get(*left), map.lanes.get(*right)) else {
                 continue;
             };
-            let (first, second) = if one.0 < other.0 { (one, other) } else { (other, one) };
-            if first.2.beyond(second.2) == Common::Nothing && unreached.insert(second.1) {
-                let (before, name) = (first.1, second.1);
-                let detail = format!(
-                    "`autopick` never gets to {name}: whenever it is free, so is {before}, which \
-                     comes first and lies within it"
-                );
-                let fix = format!("put {name:?} before {before:?}, or remove it from `autopick`");
-                self.warn("AUTOPICK_NEVER_REACHED", name, detail, fix);
+            // A pattern that cannot be read is told already, with its place.
+            if meeting.doubt == Some(Doubt::Unreadable) {
+                continue;
+            }
+            // A reader beside a writer is meant so: that is what it is declared for.
+            let by_turns = self.names.concurrent.contains(&fold(&one.name))
+                && self.names.concurrent.contains(&fold(&other.name))
+                && [one, other].iter().all(|lane| lane.role == Role::Concurrent);
+            let order = (picked.get(&fold(&one.name)), picked.get(&fold(&other.name)));
+            let both_picked = order.0.is_some() && order.1.is_some();
+            if !by_turns && !both_picked {
+                continue;
+            }
+            let inside = (within(*left, *right), within(*right, *left));
+            if both_picked {
+                let (first, second, is_within) = match order.0 < order.1 {
+                    true => (one, other, inside.0),
+                    false => (other, one, inside.1),
+                };
+                // A reader is free where a writer is not.
+                let as_free = first.role == second.role || first.role == Role::Shared;
+                if is_within && as_free && unreached.insert(&second.name) {
+                    self.never_reached(&first.name, &second.name);
+                }
+            }
+            if by_turns {
+                match inside {
+                    (true, false) => self.shadowed(&one.name, &other.name),
+                    (false, true) => self.shadowed(&other.name, &one.name),
+                    _ => self.overlapping(&one.name, &other.name, meeting),
+                }
             }
         }
     }
 
-    /// Concurrent lanes that never run side by side.
-    fn meetings(&mut self, map: &LaneMap) {
-        let case = self.policy.conditions.overlap.region_case();
-        for meeting in &map.meetings {
-            let (Some(left), Some(right)) =
-                (map.lanes.get(meeting.left), map.lanes.get(meeting.right))
-            else {
-                continue;
-            };
-            let listed = |name: &str| self.names.concurrent.contains(&fold(name));
-            if !listed(&left.name) || !listed(&right.name) {
-                continue;
-            }
-            let within = |inner: &Tree, outer: &Tree| {
-                case.is_some_and(|case| {
-                    inner.region(case).beyond(&outer.region(case)) == Common::Nothing
-                })
-            };
-            let inside = (within(&left.tree, &right.tree), within(&right.tree, &left.tree));
-            let shadowed = match inside {
-                (true, false) => Some((left, right)),
-                (false, true) => Some((right, left)),
-                _ => None,
-            };
-            match shadowed {
-                Some((inner, outer)) => {
-                    let detail = format!(
-                        "lane {} lies within {}, so that the two never run side by side",
-                        inner.name, outer.name
-                    );
-                    let fix = format!(
-                        "take its paths away from {}: add `!` and each of its patterns; or remove it",
-                        outer.name
-                    );
-                    self.warn("LANE_REGION_SHADOWED", &inner.name, detail, fix);
-                }
-                None => {
-                    let detail = format!(
-                        "lanes {} and {} never run side by side: {}",
-                        left.name, right.name, meeting.meeting
-                    );
-                    let fix = "give them trees that do not meet, or make them one lane".to_string();
-                    let subject = format!("{}+{}", left.name, right.name);
-                    self.warn("CONCURRENT_LANES_OVERLAP", &subject, detail, fix);
+    fn never_reached(&mut self, before: &str, name: &str) {
+        let detail = format!(
+            "`autopick` never gets to {name}: whenever its paths are free, so are those of \
+             {before}, which comes first and lies within it"
+        );
+        let fix = format!("put {name:?} before {before:?}, or remove it from `autopick`");
+        self.warn("AUTOPICK_NEVER_REACHED", name, detail, fix);
+    }
+
+    fn shadowed(&mut self, inner: &str, outer: &str) {
+        let detail =
+            format!("lane {inner} lies within {outer}, so that the two never run side by side");
+        let fix = format!(
+            "take its paths away from {outer}: add `!` and each of its patterns; or remove it"
+        );
+        self.warn("LANE_REGION_SHADOWED", inner, detail, fix);
+    }
+
+    fn overlapping(&mut self, one: &str, other: &str, meeting: &Meeting) {
+        let detail = format!("lanes {one} and {other} never run side by side: {meeting}");
+        let fix = "give them trees that do not meet, or make them one lane".to_string();
+        self.warn("CONCURRENT_LANES_OVERLAP", &format!("{one}+{other}"), detail, fix);
+    }
+
+    /// Patterns that mean something, but hardly what their author had in mind.
+    fn slips(&mut self, map: &LaneMap) {
+        for lane in &map.lanes {
+            for pattern in lane.tree.patterns() {
+                if let Some((detail, fix)) = slip(pattern) {
+                    let detail = format!("pattern `{pattern}` of lane {}: {detail}", lane.name);
+                    self.warn("PATTERN_MISLEADS", &lane.name, detail, fix);
                 }
             }
         }
@@ -311,6 +322,37 @@ impl Linter<'_> {
                 self.warn("PATTERN_MATCHES_NOTHING", &lane.name, detail, fix);
             }
         }
+    }
+}
+
+/// What a pattern means other than it looks, and what to write instead.
+fn slip(pattern: &str) -> Option<(&'static str, String)> {
+    let text = pattern.trim();
+    let text = text.strip_prefix('!').unwrap_or(text).trim_start();
+    let stars = |part: &str| part.contains("**") && !part.chars().all(|letter| letter == '*');
+    if text.starts_with('#') {
+        None
+    } else if text.starts_with("~/") {
+        let detail = "it names a folder `~` of the repository, not the home folder";
+        Some((detail, "write the path from the root of the repository".to_string()))
+    } else if ["\\*", "\\?", "\\["].iter().any(|escape| text.contains(escape)) && text.contains('/')
+    {
+        let detail = "`\\` separates folders here, it does not escape";
+        Some((detail, "write `[*]`, `[?]` or `[[]` for the character itself".to_string()))
+    } else if text.split(['/', '\\']).any(stars) {
+        let part = |part: &str| match part.strip_prefix("**") {
+            Some(rest) if stars(part) => format!("**/*{rest}"),
+            _ => part.to_string(),
+        };
+        let meant = text.split(['/', '\\']).map(part).collect::<Vec<_>>().join("/");
+        let detail = "`**` within a name is a `*` and crosses no folder";
+        let fix = match meant == text {
+            true => "write one `*`, or `/**/` for any folders".to_string(),
+            false => format!("write `{meant}` for any folder, or one `*`"),
+        };
+        Some((detail, fix))
+    } else {
+        None
     }
 }
 

@@ -1,50 +1,24 @@
 //! The lane map of a workspace: which lanes meet, and which files they own.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
 use memchr::memmem::Finder;
 
-use crate::lane::index::RegionIndex;
-use crate::lane::lease::{Tree, fold};
+use crate::lane::effort::Effort;
+use crate::lane::index::EndsIndex;
+use crate::lane::lease::Tree;
 use crate::lane::overlap::Meeting;
 use crate::lane::pattern::automaton::Branch;
 use crate::lane::pattern::{Case, Pattern, RepoPath};
-use crate::lane::policy::Policy;
+use crate::lane::policy::{Policy, Role};
 use crate::lane::region::Region;
+use crate::limits::{MAP_EFFORT_MAX, MEETINGS_MAX};
 
 #[cfg(test)]
 mod tests;
-
-/// Most meetings that a map lists; the others are counted.
-pub const MEETINGS_MAX: usize = 10_000;
-
-/// How a lane runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Side by side with others.
-    Concurrent,
-    /// Side by side with others who only read.
-    Shared,
-    /// Alone.
-    Exclusive,
-    /// Only when it is asked for by name: it is in no list.
-    Named,
-}
-
-impl Role {
-    /// The stable word.
-    pub fn token(self) -> &'static str {
-        match self {
-            Self::Concurrent => "concurrent",
-            Self::Shared => "shared",
-            Self::Exclusive => "exclusive",
-            Self::Named => "named",
-        }
-    }
-}
 
 /// One lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +44,10 @@ pub struct LaneMeeting {
     pub right: usize,
     /// Where they meet.
     pub meeting: Meeting,
+    /// How many files both own, where files were given.
+    pub files: usize,
+    /// The first of these files.
+    pub file: Option<String>,
 }
 
 /// What the lanes of a workspace cover.
@@ -79,8 +57,8 @@ pub struct LaneMap {
     pub lanes: Vec<MappedLane>,
     /// Lanes that meet though neither runs alone; at most [`MEETINGS_MAX`].
     pub meetings: Vec<LaneMeeting>,
-    /// How many such meetings there are.
-    pub meetings_total: usize,
+    /// Are these all of them?
+    pub meetings_complete: bool,
     /// How many files there are; `None` when none were given.
     pub files_total: Option<usize>,
     /// The files that no lane owns, in order.
@@ -93,25 +71,10 @@ impl LaneMap {
     /// Draws the map: of the lanes alone, or with the files of the repository.
     pub fn draw(policy: &Policy, files: Option<&[String]>) -> Self {
         let lanes = &policy.lanes;
-        let folded = |names: &[String]| names.iter().map(|name| fold(name)).collect();
-        let exclusive: BTreeSet<String> = folded(&lanes.exclusive);
-        let shared: BTreeSet<String> = folded(&lanes.shared);
-        let concurrent: BTreeSet<String> =
-            folded(&[lanes.concurrent.as_slice(), &lanes.autopick].concat());
-        let mut seen = BTreeSet::new();
         let mut map = Self::default();
-        for name in lanes.names() {
-            let key = fold(name);
-            let role = match () {
-                () if exclusive.contains(&key) => Role::Exclusive,
-                () if shared.contains(&key) => Role::Shared,
-                () if concurrent.contains(&key) => Role::Concurrent,
-                () => Role::Named,
-            };
-            if seen.insert(key) {
-                let (name, tree) = (name.clone(), lanes.tree(name));
-                map.lanes.push(MappedLane { name, role, tree, files: 0, idle: Vec::new() });
-            }
+        for (name, role) in lanes.roles() {
+            let (name, tree) = (name.clone(), lanes.tree(name));
+            map.lanes.push(MappedLane { name, role, tree, files: 0, idle: Vec::new() });
         }
         map.meet(policy);
         if let Some(files) = files {
@@ -122,52 +85,64 @@ impl LaneMap {
 
     fn meet(&mut self, policy: &Policy) {
         let overlap = &policy.conditions.overlap;
-        let beside: Vec<usize> = (0..self.lanes.len())
-            .filter(|place| self.lanes.get(*place).is_some_and(|lane| lane.role != Role::Exclusive))
-            .collect();
-        let trees: Vec<&Tree> =
-            beside.iter().filter_map(|place| Some(&self.lanes.get(*place)?.tree)).collect();
-        let mut met = Vec::new();
-        if let Some(case) = overlap.region_case() {
-            let texts = trees.iter().map(|tree| tree.patterns().iter().map(String::as_str));
-            let index = RegionIndex::of(texts, case);
-            let regions: Vec<Region> = trees.iter().map(|tree| tree.region(case)).collect();
-            for (left, region) in regions.iter().enumerate() {
-                for right in index.candidates(region) {
-                    let right = right as usize;
-                    let other = regions.get(right).filter(|_| left < right);
-                    if let Some(contact) = other.and_then(|other| region.meets(other)) {
-                        met.push((left, right, contact.into()));
+        let effort = Effort::new(MAP_EFFORT_MAX);
+        let beside = self.lanes.iter().enumerate();
+        let beside: Vec<(usize, &MappedLane)> =
+            beside.filter(|(_, lane)| lane.role != Role::Exclusive).collect();
+        let mut keys = Vec::new();
+        for (number, (_, lane)) in (0..).zip(&beside) {
+            let patterns = &mut lane.tree.patterns().iter().map(String::as_str);
+            overlap.ends(patterns, &mut |ends| keys.push((ends, number)));
+        }
+        let index = EndsIndex::of(keys.clone());
+        let regions: Option<Vec<Region>> = overlap
+            .region_case()
+            .map(|case| beside.iter().map(|(_, lane)| lane.tree.region(case)).collect());
+        let mut meetings = Vec::new();
+        let mut complete = true;
+        'lanes: for of_one in keys.chunk_by(|(_, one), (_, other)| one == other) {
+            let Some((_, left)) = of_one.first() else { continue };
+            let mut near: Vec<u32> =
+                of_one.iter().flat_map(|(ends, _)| index.matching(ends)).collect();
+            near.retain(|right| right > left);
+            near.sort_unstable();
+            near.dedup();
+            for right in near {
+                let (left, right) = (*left as usize, right as usize);
+                let (Some((one, lane)), Some((two, other))) = (beside.get(left), beside.get(right))
+                else {
+                    continue;
+                };
+                if lane.role == Role::Shared && other.role == Role::Shared {
+                    continue;
+                }
+                if meetings.len() == MEETINGS_MAX {
+                    complete = false;
+                    break 'lanes;
+                }
+                let meeting = match &regions {
+                    Some(regions) => match (regions.get(left), regions.get(right)) {
+                        (Some(ours), Some(theirs)) => ours.meets_within(theirs, &effort),
+                        _ => None,
                     }
-                }
-            }
-        } else {
-            for (left, tree) in trees.iter().enumerate().filter(|(_, tree)| !tree.is_empty()) {
-                for (right, other) in trees.iter().enumerate().skip(left + 1) {
+                    .map(Meeting::from),
                     // It may mind which of the two comes later.
-                    let meeting = match other.is_empty() {
-                        true => None,
-                        false => {
-                            overlap.meeting(tree, other).or_else(|| overlap.meeting(other, tree))
-                        }
-                    };
-                    met.extend(meeting.map(|meeting| (left, right, meeting)));
-                }
+                    None => overlap
+                        .meeting(&lane.tree, &other.tree)
+                        .or_else(|| overlap.meeting(&other.tree, &lane.tree)),
+                };
+                let (left, right) = (*one, *two);
+                meetings.extend(meeting.map(|meeting| LaneMeeting {
+                    left,
+                    right,
+                    meeting,
+                    files: 0,
+                    file: None,
+                }));
             }
         }
-        let is_shared =
-            |place: usize| self.lanes.get(place).is_some_and(|lane| lane.role == Role::Shared);
-        for (left, right, meeting) in met {
-            let (Some(left), Some(right)) = (beside.get(left), beside.get(right)) else { continue };
-            let (left, right) = (*left, *right);
-            if is_shared(left) && is_shared(right) {
-                continue;
-            }
-            self.meetings_total += 1;
-            if self.meetings.len() < MEETINGS_MAX {
-                self.meetings.push(LaneMeeting { left, right, meeting });
-            }
-        }
+        self.meetings = meetings;
+        self.meetings_complete = complete;
     }
 
     fn own(&mut self, case: Case, files: &[String]) {
@@ -176,6 +151,13 @@ impl LaneMap {
         let mut owned_beside = owned.clone();
         // To whom each path was given last, while a lane is looked at.
         let mut marks = vec![usize::MAX; shelf.paths.len()];
+        // One bit for each path, of those lanes that meet others.
+        let mut sets: BTreeMap<usize, Vec<u64>> = self
+            .meetings
+            .iter()
+            .flat_map(|meeting| [meeting.left, meeting.right])
+            .map(|lane| (lane, vec![0; shelf.paths.len() / 64 + 1]))
+            .collect();
         for (place, lane) in self.lanes.iter_mut().enumerate() {
             let region = lane.tree.region(case);
             let mut touched = Vec::new();
@@ -198,7 +180,11 @@ impl LaneMap {
             touched.dedup();
             touched.retain(|path| marks.get(*path) == Some(&place));
             lane.files = touched.len();
+            let mut set = sets.get_mut(&place);
             for path in touched {
+                if let Some(word) = set.as_mut().and_then(|set| set.get_mut(path / 64)) {
+                    *word |= 1 << (path % 64);
+                }
                 let beside = lane.role != Role::Exclusive;
                 for (owned, is) in [(&mut owned, true), (&mut owned_beside, beside)] {
                     if let Some(owned) = owned.get_mut(path) {
@@ -206,6 +192,18 @@ impl LaneMap {
                     }
                 }
             }
+        }
+        for meeting in &mut self.meetings {
+            let (Some(ours), Some(theirs)) = (sets.get(&meeting.left), sets.get(&meeting.right))
+            else {
+                continue;
+            };
+            let both = || ours.iter().zip(theirs).map(|(ours, theirs)| ours & theirs);
+            meeting.files = both().map(|word| word.count_ones() as usize).sum();
+            let first = both().enumerate().find(|(_, word)| *word != 0);
+            let first = first.map(|(at, word)| at * 64 + word.trailing_zeros() as usize);
+            let file = first.and_then(|path| shelf.paths.get(path));
+            meeting.file = file.and_then(|(_, file)| files.get(*file).cloned());
         }
         self.files_total = Some(files.len());
         for ((owned, beside), (_, file)) in owned.iter().zip(&owned_beside).zip(&shelf.paths) {

@@ -4,6 +4,7 @@ pub mod admission;
 pub mod arbiter;
 pub mod command;
 pub mod decide;
+pub mod effort;
 pub mod index;
 pub mod intersect;
 pub mod lease;

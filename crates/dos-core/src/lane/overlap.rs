@@ -1,10 +1,13 @@
 //! Can two trees touch one file? The overlap policies: `exact`, and `prefix` as the original has it.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::lane::index::Ends;
 use crate::lane::lease::{Tree, fold};
 use crate::lane::pattern::Case;
 use crate::lane::region::{Contact, Doubt};
@@ -35,16 +38,29 @@ impl From<Contact<'_>> for Meeting {
 impl fmt::Display for Meeting {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { requested, held, .. } = self;
+        let (requested, held) = (shortened(requested), shortened(held));
         match (&self.witness, self.doubt) {
-            (Some(path), _) => write!(formatter, "pattern `{requested}` meets `{held}` at {path}"),
-            (None, None) => write!(formatter, "pattern `{requested}` meets `{held}`"),
-            (None, Some(Doubt::Unreadable)) => {
-                write!(formatter, "pattern `{requested}` may meet `{held}`: one cannot be read")
+            (Some(path), _) => {
+                let path = shortened(path);
+                write!(formatter, "pattern `{requested}` meets `{held}` at {path}")
             }
-            (None, Some(Doubt::TooCostly)) => {
-                write!(formatter, "pattern `{requested}` may meet `{held}`: too costly to rule out")
+            (None, None) => write!(formatter, "pattern `{requested}` meets `{held}`"),
+            (None, Some(doubt)) => {
+                let reason = doubt.reason();
+                write!(formatter, "pattern `{requested}` may meet `{held}`: {reason}")
             }
         }
+    }
+}
+
+/// How much of a pattern or a path a sentence repeats, in characters.
+const SHOWN_CHARACTERS_MAX: usize = 120;
+
+/// The text for a sentence: a very long one is cut.
+fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
     }
 }
 
@@ -59,6 +75,19 @@ pub trait OverlapPolicy {
     /// The rule of case, when trees meet exactly where the regions that they spell share a path.
     /// Then an index over regions is asked instead of comparing with every lease.
     fn region_case(&self) -> Option<Case> {
+        None
+    }
+
+    /// The ends of a tree's patterns, where trees can only meet if some ends of theirs are alike.
+    /// Then only those are compared.
+    fn ends<'a>(&self, patterns: &mut dyn Iterator<Item = &'a str>, add: &mut dyn FnMut(Ends<'a>)) {
+        if patterns.next().is_some() {
+            add(Ends::default());
+        }
+    }
+
+    /// What the policy counted, where it counts.
+    fn count(&self, _requested: &Tree, _held: &Tree) -> Option<PrefixVerdict> {
         None
     }
 }
@@ -96,6 +125,10 @@ impl OverlapPolicy for Exact {
     fn region_case(&self) -> Option<Case> {
         Some(self.case)
     }
+
+    fn ends<'a>(&self, patterns: &mut dyn Iterator<Item = &'a str>, add: &mut dyn FnMut(Ends<'a>)) {
+        Ends::of_tree(patterns, self.case, add);
+    }
 }
 
 /// The part of two trees that may be shared before `prefix` refuses, and its upper bound.
@@ -111,7 +144,7 @@ pub struct Prefix {
 }
 
 /// What `prefix` says of two trees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrefixVerdict {
     /// `admit_disjoint`, `admit_soft`, `refuse_overlap` or `refuse_exact_glob`.
     pub token: &'static str,
@@ -119,6 +152,8 @@ pub struct PrefixVerdict {
     pub shared: usize,
     /// How many patterns were requested.
     pub requested: usize,
+    /// The part of them that may meet.
+    pub ratio_max: f64,
 }
 
 impl PrefixVerdict {
@@ -131,9 +166,32 @@ impl PrefixVerdict {
 impl Prefix {
     /// Counts the patterns that meet and compares their part with `ratio_max`.
     pub fn verdict(&self, requested: &Tree, held: &Tree) -> PrefixVerdict {
+        self.compare(requested, held).0
+    }
+
+    /// The verdict, and the first two patterns that meet.
+    fn compare<'a>(
+        &self,
+        requested: &'a Tree,
+        held: &'a Tree,
+    ) -> (PrefixVerdict, Option<(&'a str, &'a str)>) {
         let count = requested.patterns().len();
-        let shared = shared_prefixes(requested, held).len();
-        let token = if same_glob(requested, held).is_some() {
+        let held: Vec<(&str, Cow<'_, str>)> = prefix_texts(held).collect();
+        let (mut shared, mut first, mut same) = (0, None, None);
+        for (ours, text) in prefix_texts(requested) {
+            let meets = |other: &Cow<'_, str>| {
+                text.starts_with(other.as_ref()) || other.starts_with(text.as_ref())
+            };
+            let mut met = held.iter().filter(|(_, other)| meets(other)).peekable();
+            let Some((theirs, _)) = met.peek() else { continue };
+            shared += 1;
+            first.get_or_insert((ours, *theirs));
+            // The text that stands for the whole repository does not count.
+            if same.is_none() && !text.is_empty() {
+                same = met.find(|(_, other)| *other == text).map(|(theirs, _)| (ours, *theirs));
+            }
+        }
+        let token = if same.is_some() {
             "refuse_exact_glob"
         } else if shared == 0 {
             "admit_disjoint"
@@ -142,7 +200,13 @@ impl Prefix {
         } else {
             "admit_soft"
         };
-        PrefixVerdict { token, shared, requested: count }
+        let verdict = PrefixVerdict { token, shared, requested: count, ratio_max: self.ratio_max };
+        (verdict, same.or(first))
+    }
+
+    /// The policy with the bound that the original never goes beyond.
+    fn bounded(&self) -> Self {
+        Self { ratio_max: self.ratio_max.min(RATIO_MAX) }
     }
 }
 
@@ -152,59 +216,47 @@ impl OverlapPolicy for Prefix {
     }
 
     fn meeting(&self, requested: &Tree, held: &Tree) -> Option<Meeting> {
-        let bounded = Self { ratio_max: self.ratio_max.min(RATIO_MAX) };
-        if bounded.verdict(requested, held).admissible() {
-            return None;
-        }
-        let same = same_glob(requested, held);
-        let (requested, held) =
-            same.or_else(|| shared_prefixes(requested, held).into_iter().next())?;
-        Some(Meeting { requested, held, witness: None, doubt: None })
+        let (verdict, met) = self.bounded().compare(requested, held);
+        let (requested, held) = met.filter(|_| !verdict.admissible())?;
+        Some(Meeting { requested: requested.into(), held: held.into(), witness: None, doubt: None })
+    }
+
+    fn ends<'a>(&self, patterns: &mut dyn Iterator<Item = &'a str>, add: &mut dyn FnMut(Ends<'a>)) {
+        let texts = patterns.filter(|pattern| !pattern.is_empty()).map(prefix_text);
+        texts.for_each(|prefix| add(Ends { prefix, suffix: Cow::Borrowed("") }));
+    }
+
+    fn count(&self, requested: &Tree, held: &Tree) -> Option<PrefixVerdict> {
+        Some(self.bounded().verdict(requested, held))
     }
 }
 
 /// The text of a pattern up to its first `*`, in one case, with `/` as the separator.
-pub fn prefix_text(pattern: &str) -> String {
-    let folded = fold(pattern.replace('\\', "/").trim());
-    match folded.split_once('*') {
-        Some((before, _)) => before.to_string(),
-        None => folded,
+pub fn prefix_text(pattern: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii() && byte != b'\\' && !byte.is_ascii_uppercase();
+    let before = |text: &str| text.find('*').unwrap_or(text.len());
+    match pattern.bytes().all(plain) {
+        true => {
+            let text = pattern.trim();
+            Cow::Borrowed(text.get(..before(text)).unwrap_or_default())
+        }
+        false => {
+            let mut text = fold(pattern.replace('\\', "/").trim());
+            text.truncate(before(&text));
+            Cow::Owned(text)
+        }
     }
+}
+
+/// The patterns that are no empty text, each with what is compared of it.
+fn prefix_texts(tree: &Tree) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+    let patterns = tree.patterns().iter().map(String::as_str);
+    patterns.filter(|pattern| !pattern.is_empty()).map(|pattern| (pattern, prefix_text(pattern)))
 }
 
 /// No pattern of one tree meets one of the other, as `prefix` compares them. A tree without
 /// patterns is never disjoint: what it covers is unknown.
 pub fn prefixes_disjoint(left: &Tree, right: &Tree) -> bool {
-    let known = |tree: &Tree| tree.patterns().iter().any(|pattern| !pattern.is_empty());
-    known(left) && known(right) && shared_prefixes(left, right).is_empty()
-}
-
-/// Each requested pattern that meets, with the first lease pattern that it meets.
-fn shared_prefixes(requested: &Tree, held: &Tree) -> Vec<(String, String)> {
-    let held: Vec<(&String, String)> = held
-        .patterns()
-        .iter()
-        .filter(|pattern| !pattern.is_empty())
-        .map(|pattern| (pattern, prefix_text(pattern)))
-        .collect();
-    let mut found = Vec::new();
-    for pattern in requested.patterns().iter().filter(|pattern| !pattern.is_empty()) {
-        let ours = prefix_text(pattern);
-        let meets =
-            held.iter().find(|(_, theirs)| ours.starts_with(theirs) || theirs.starts_with(&ours));
-        if let Some((theirs, _)) = meets {
-            found.push((pattern.clone(), (*theirs).clone()));
-        }
-    }
-    found
-}
-
-/// The first requested pattern whose compared text is also one of the lease's; the text that
-/// stands for the whole repository does not count.
-fn same_glob(requested: &Tree, held: &Tree) -> Option<(String, String)> {
-    requested.patterns().iter().find_map(|ours| {
-        let text = prefix_text(ours);
-        let theirs = held.patterns().iter().find(|theirs| prefix_text(theirs) == text)?;
-        (!text.is_empty()).then(|| (ours.clone(), theirs.clone()))
-    })
+    let known = |tree: &Tree| prefix_texts(tree).next().is_some();
+    known(left) && known(right) && Prefix { ratio_max: 0.0 }.verdict(left, right).shared == 0
 }

@@ -4,10 +4,13 @@
 //! a small automaton over characters that [`Pattern::matches`] and
 //! [`shared_path`](super::intersect::shared_path) both walk, so that they cannot disagree.
 
+use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::limits::{BRANCHES_MAX, PATTERN_BYTES_MAX, SYMBOLS_MAX};
 use automaton::{Branch, Literal, SEPARATOR, Step};
 pub use class::Case;
 use class::{Class, composed};
@@ -17,12 +20,6 @@ pub(super) mod class;
 #[cfg(test)]
 pub(super) mod tests;
 
-/// Longest pattern, in bytes.
-pub const PATTERN_BYTES_MAX: usize = 4096;
-/// Most branches that the braces of one pattern may expand to.
-pub const BRANCHES_MAX: usize = 256;
-/// Most symbols that expanding the braces of one pattern may copy; bounds deeply nested ones.
-const EXPANDED_SYMBOLS_MAX: usize = 1 << 18;
 /// How much of a pattern an error repeats, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 200;
 
@@ -44,7 +41,7 @@ pub struct Pattern {
 
 /// Why a text is not a pattern, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("bad pattern {pattern:?} at column {column}: {problem}")]
+#[error("{}", self.sentence())]
 pub struct PatternError {
     /// The pattern as written, cut short if it is very long.
     pub pattern: String,
@@ -60,6 +57,9 @@ pub enum PatternProblem {
     /// Nothing is left of the pattern, or of one of its brace alternatives.
     #[error("it names nothing; write `.` for the whole repository")]
     Empty,
+    /// A tree of nothing but comments and blanks.
+    #[error("there are only comments; add a pattern, such as `src/**`")]
+    NothingAdded,
     /// The pattern starts at the root of a file system.
     #[error("it is absolute; write the path from the root of the repository")]
     Absolute,
@@ -91,21 +91,44 @@ pub enum PatternProblem {
     /// A class without a character that a name can have in its place.
     #[error("this class can match no character of a name; add one, or remove the class")]
     EmptyClass,
+    /// A named class, which other programs have.
+    #[error("`[[:name:]]` is not known; write the characters out, such as `[0-9]` or `[a-z]`")]
+    NamedClass,
     /// More than [`PATTERN_BYTES_MAX`] bytes.
     #[error("it is longer than {PATTERN_BYTES_MAX} bytes; split it into several patterns")]
     TooLong,
-    /// More than [`BRANCHES_MAX`] branches, or too much text in them.
+    /// More than [`BRANCHES_MAX`] branches.
     #[error("its braces list too many alternatives (at most {BRANCHES_MAX}); split the pattern")]
     TooManyAlternatives,
+    /// The braces and classes of a tree stand for more than [`SYMBOLS_MAX`] symbols.
+    #[error(
+        "the braces and classes of these patterns stand for more than {SYMBOLS_MAX} characters; \
+         use fewer or shorter ones"
+    )]
+    TooMuch,
 }
 
 impl Pattern {
     /// Reads a pattern. Whatever could only match nothing is an error.
     pub fn parse(text: &str, case: Case) -> Result<Pattern, PatternError> {
-        match branches_of(&composed(text), case) {
+        Self::parse_within(text, case, &mut Symbols::default())
+    }
+
+    /// Reads a pattern of a tree, whose patterns share the room for what they stand for.
+    pub(super) fn parse_within(
+        text: &str,
+        case: Case,
+        room: &mut Symbols,
+    ) -> Result<Pattern, PatternError> {
+        match branches_of(&composed(text), case, room) {
             Ok(branches) => Ok(Pattern { text: String::from(text), branches, case }),
             Err((column, problem)) => Err(PatternError::new(text, column, problem)),
         }
+    }
+
+    /// The pattern that owns everything.
+    pub(super) fn everything(case: Case) -> Pattern {
+        Pattern { text: String::from("."), branches: vec![Branch::everything()], case }
     }
 
     /// The pattern as written.
@@ -137,6 +160,28 @@ impl Pattern {
     }
 }
 
+/// How many symbols the braces and classes of a tree may still stand for.
+#[derive(Debug)]
+pub(super) struct Symbols(usize);
+
+impl Default for Symbols {
+    fn default() -> Self {
+        Self(SYMBOLS_MAX)
+    }
+}
+
+impl Symbols {
+    fn take(&mut self, symbols: usize) -> Result<(), PatternProblem> {
+        self.0 = self.0.checked_sub(symbols).ok_or(PatternProblem::TooMuch)?;
+        Ok(())
+    }
+
+    /// How many were taken.
+    pub(super) fn taken(&self) -> usize {
+        SYMBOLS_MAX - self.0
+    }
+}
+
 impl PatternError {
     pub(super) fn new(text: &str, column: usize, problem: PatternProblem) -> Self {
         let mut pattern: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
@@ -144,6 +189,27 @@ impl PatternError {
             pattern.push('…');
         }
         Self { pattern, column, problem }
+    }
+
+    fn sentence(&self) -> String {
+        let Self { column, problem, .. } = self;
+        match problem {
+            PatternProblem::NothingAdded => format!("bad tree: {problem}"),
+            _ => format!("bad pattern `{}` at column {column}: {problem}", self.shown()),
+        }
+    }
+
+    /// The pattern for people, as it was written so that the column fits, but for what would not be
+    /// shown as it is.
+    pub fn shown(&self) -> String {
+        let mut shown = String::with_capacity(self.pattern.len());
+        for character in self.pattern.chars() {
+            match character.is_control() {
+                true => shown.extend(character.escape_default()),
+                false => shown.push(character),
+            }
+        }
+        shown
     }
 }
 
@@ -158,7 +224,7 @@ impl RepoPath {
         if path.starts_with(['/', '\\']) {
             return None;
         }
-        let path = composed(path);
+        let path = case.spelling(path);
         let mut folded = String::with_capacity(path.len());
         for component in path.split(['/', '\\']) {
             match component {
@@ -168,7 +234,7 @@ impl RepoPath {
                     if !folded.is_empty() {
                         folded.push('/');
                     }
-                    folded.extend(name.chars().map(|character| case.fold(character)));
+                    folded.push_str(name);
                 }
             }
         }
@@ -194,7 +260,7 @@ enum Element {
     Character(char),
     Any,
     Star,
-    Class(Class),
+    Class(Arc<Class>),
 }
 
 impl Symbol {
@@ -211,15 +277,23 @@ impl Symbol {
     }
 }
 
-fn branches_of(text: &str, case: Case) -> Result<Vec<Branch>, (usize, PatternProblem)> {
+fn branches_of(
+    text: &str,
+    case: Case,
+    room: &mut Symbols,
+) -> Result<Vec<Branch>, (usize, PatternProblem)> {
     if text.len() > PATTERN_BYTES_MAX {
         return Err((1, PatternProblem::TooLong));
     }
-    let symbols = symbols_of(text, case)?;
-    expand(&symbols)?.iter().map(|branch| compile(branch, case)).collect()
+    let symbols = symbols_of(text, case, room)?;
+    expand(&symbols, room)?.iter().map(|branch| compile(branch, case)).collect()
 }
 
-fn symbols_of(text: &str, case: Case) -> Result<Vec<Symbol>, (usize, PatternProblem)> {
+fn symbols_of(
+    text: &str,
+    case: Case,
+    room: &mut Symbols,
+) -> Result<Vec<Symbol>, (usize, PatternProblem)> {
     let indented = text.trim_start();
     let indent = text.chars().count() - indented.chars().count();
     let numbered = indented.trim_end().chars().enumerate();
@@ -232,7 +306,7 @@ fn symbols_of(text: &str, case: Case) -> Result<Vec<Symbol>, (usize, PatternProb
         let element = match character {
             '?' => Element::Any,
             '*' => Element::Star,
-            '[' => Element::Class(read_class(column, &mut rest, case)?),
+            '[' => Element::Class(Arc::new(read_class(column, &mut rest, case, room)?)),
             '\\' => Element::Character(match rest.clone().next() {
                 // At the start it separates nothing.
                 Some((_, mark @ ('!' | '#'))) if symbols.is_empty() => {
@@ -253,6 +327,7 @@ fn read_class(
     open: usize,
     rest: &mut (impl Iterator<Item = (usize, char)> + Clone),
     case: Case,
+    room: &mut Symbols,
 ) -> Result<Class, (usize, PatternProblem)> {
     let mut ahead = rest.clone();
     let negated = matches!(ahead.next(), Some((_, '!' | '^')));
@@ -266,6 +341,9 @@ fn read_class(
             break;
         }
         let low = member.character;
+        if low == '[' && names_a_class(rest.clone().map(|(_, character)| character)) {
+            return Err((member.column, PatternProblem::NamedClass));
+        }
         let mut ahead = rest.clone();
         match (ahead.next(), read_member(&mut ahead)) {
             (Some((_, '-')), Some(Member { character: high, closes: false, .. })) => {
@@ -279,7 +357,22 @@ fn read_class(
             _ => ranges.push((low, low)),
         }
     }
-    Class::new(ranges, negated, case).ok_or((open, PatternProblem::EmptyClass))
+    let problem = |problem| (open, problem);
+    room.take(ranges.len()).map_err(problem)?;
+    let ranges = class::merged(ranges);
+    room.take(class::cased_within(&ranges, case) / 8).map_err(problem)?;
+    let folded = class::folds_within(&ranges, case);
+    room.take(folded.len()).map_err(problem)?;
+    let mut ranges = ranges;
+    ranges.extend(folded.into_iter().map(|character| (character, character)));
+    Class::new(ranges, negated, case).ok_or(problem(PatternProblem::EmptyClass))
+}
+
+/// Does `:digit:]` or the like follow?
+fn names_a_class(mut rest: impl Iterator<Item = char>) -> bool {
+    rest.next() == Some(':')
+        && rest.find(|character| !character.is_ascii_alphabetic()) == Some(':')
+        && rest.next() == Some(']')
 }
 
 /// A character in a class.
@@ -302,10 +395,12 @@ fn read_member(rest: &mut impl Iterator<Item = (usize, char)>) -> Option<Member>
 }
 
 /// Replaces the outermost braces by their alternatives until none is left, in the order written.
-fn expand(symbols: &[Symbol]) -> Result<Vec<Vec<&Symbol>>, (usize, PatternProblem)> {
+fn expand<'a>(
+    symbols: &'a [Symbol],
+    room: &mut Symbols,
+) -> Result<Vec<Vec<&'a Symbol>>, (usize, PatternProblem)> {
     let mut pending = vec![symbols.iter().collect::<Vec<_>>()];
     let mut branches = Vec::new();
-    let mut copied = 0;
     while let Some(branch) = pending.pop() {
         let mut parts = branch.splitn(2, |symbol| symbol.is('{'));
         let (Some(before), Some(inside)) = (parts.next(), parts.next()) else {
@@ -317,9 +412,9 @@ fn expand(symbols: &[Symbol]) -> Result<Vec<Vec<&Symbol>>, (usize, PatternProble
             alternatives(inside).ok_or((column, PatternProblem::UnclosedBrace))?;
         for alternative in alternatives.iter().rev() {
             let expanded = [before, alternative, after].concat();
-            copied += expanded.len();
+            room.take(expanded.len()).map_err(|problem| (column, problem))?;
             pending.push(expanded);
-            if branches.len() + pending.len() > BRANCHES_MAX || copied > EXPANDED_SYMBOLS_MAX {
+            if branches.len() + pending.len() > BRANCHES_MAX {
                 return Err((column, PatternProblem::TooManyAlternatives));
             }
         }
@@ -403,21 +498,41 @@ fn compile_component(
         let column = class.or(component.first()).map_or(1, |symbol| symbol.column);
         return Err((column, problem));
     }
+    let mut spelled = String::new();
     for symbol in component {
         match &symbol.element {
             Element::Character(written) => {
-                steps.push(Step::Literal(Literal {
-                    written: *written,
-                    folded: case.fold(*written),
-                }));
+                spelled.push(*written);
+                continue;
             }
-            Element::Any => steps.push(Step::Any),
-            Element::Class(class) => steps.push(Step::Class(class.clone())),
-            Element::Star if matches!(steps.last(), Some(Step::Star)) => {}
-            Element::Star => steps.push(Step::Star),
+            Element::Any => spell(&mut spelled, Step::Any, case, steps),
+            Element::Class(class) => {
+                spell(&mut spelled, Step::Class(Arc::clone(class)), case, steps);
+            }
+            Element::Star if spelled.is_empty() && matches!(steps.last(), Some(Step::Star)) => {}
+            Element::Star => spell(&mut spelled, Step::Star, case, steps),
         }
     }
+    steps.extend(literals(&spelled, case));
     Ok(())
+}
+
+/// Adds the literal text and the step behind it.
+fn spell(text: &mut String, then: Step, case: Case, steps: &mut Vec<Step>) {
+    steps.extend(literals(text, case));
+    text.clear();
+    steps.push(then);
+}
+
+/// Literal text, in which braces may have put an accent behind its letter.
+fn literals(text: &str, case: Case) -> Vec<Step> {
+    let written = composed(text);
+    let folded = case.spelling(&written);
+    // Where folding changes more than single characters, the witness is spelled folded.
+    let one_to_one = written.chars().map(|character| case.fold(character)).eq(folded.chars());
+    let written = if one_to_one { &written } else { &folded };
+    let literal = |(written, folded)| Step::Literal(Literal { written, folded });
+    written.chars().zip(folded.chars()).map(literal).collect()
 }
 
 fn is_double_star(component: &[&Symbol]) -> bool {

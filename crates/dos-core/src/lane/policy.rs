@@ -1,12 +1,12 @@
 //! The lane policy of a workspace: which lanes there are, what they cover, how they compare.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::lane::admission::Conditions;
-use crate::lane::lease::{Lease, Tree, fold};
+use crate::lane::lease::{Lease, Tree, fold, same_name};
 use crate::lane::overlap::{Exact, OverlapPolicy};
 
 /// The `[lanes]` table.
@@ -24,6 +24,31 @@ pub struct Lanes {
     pub trees: BTreeMap<String, Tree>,
     /// Other names of lanes.
     pub aliases: BTreeMap<String, String>,
+}
+
+/// How a lane runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Side by side with others.
+    Concurrent,
+    /// Side by side with others who only read.
+    Shared,
+    /// Alone.
+    Exclusive,
+    /// Only when it is asked for by name: it is in no list.
+    Named,
+}
+
+impl Role {
+    /// The stable word.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Concurrent => "concurrent",
+            Self::Shared => "shared",
+            Self::Exclusive => "exclusive",
+            Self::Named => "named",
+        }
+    }
 }
 
 impl Lanes {
@@ -47,28 +72,50 @@ impl Lanes {
         lists.into_iter().flatten().chain(self.trees.keys())
     }
 
+    /// Every declared lane once, as it is named first, and how it runs.
+    pub fn roles(&self) -> Vec<(&String, Role)> {
+        let folded = |names: &[String]| names.iter().map(|name| fold(name)).collect();
+        let (exclusive, shared): (BTreeSet<String>, BTreeSet<String>) =
+            (folded(&self.exclusive), folded(&self.shared));
+        let mut concurrent: BTreeSet<String> = folded(&self.concurrent);
+        concurrent.extend(self.autopick.iter().map(|name| fold(name)));
+        let mut seen = BTreeSet::new();
+        let mut roles = Vec::new();
+        for name in self.names() {
+            let key = fold(name);
+            let role = match () {
+                () if exclusive.contains(&key) => Role::Exclusive,
+                () if shared.contains(&key) => Role::Shared,
+                () if concurrent.contains(&key) => Role::Concurrent,
+                () => Role::Named,
+            };
+            if seen.insert(key) {
+                roles.push((name, role));
+            }
+        }
+        roles
+    }
+
     /// The lane that a name stands for: the name itself, or the one it is an alias of.
     pub fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
-        let wanted = fold(name);
-        let alias = self.aliases.iter().find(|(alias, _)| fold(alias) == wanted);
+        let alias = self.aliases.iter().find(|(alias, _)| same_name(alias, name));
         match alias {
-            Some((_, lane)) if !self.names().any(|known| fold(known) == wanted) => lane,
+            Some((_, lane)) if !self.names().any(|known| same_name(known, name)) => lane,
             _ => name,
         }
     }
 
     /// Is the name a lane of this workspace? `global` always is.
     pub fn knows(&self, name: &str) -> bool {
-        let wanted = fold(name);
-        wanted == "global" || self.names().chain(self.aliases.keys()).any(|n| fold(n) == wanted)
+        let mut known = self.names().chain(self.aliases.keys()).map(String::as_str);
+        known.any(|known| same_name(known, name)) || same_name(name, "global")
     }
 
     /// What the lane covers; empty when nothing is declared.
     pub fn tree(&self, name: &str) -> Tree {
-        let wanted = fold(name);
         let exact = self.trees.get(name);
         let found = exact.or_else(|| {
-            self.trees.iter().find(|(lane, _)| fold(lane) == wanted).map(|(_, tree)| tree)
+            self.trees.iter().find(|(lane, _)| same_name(lane, name)).map(|(_, tree)| tree)
         });
         found.cloned().unwrap_or_default()
     }
@@ -90,8 +137,7 @@ impl Lanes {
 }
 
 fn contains(names: &[String], name: &str) -> bool {
-    let wanted = fold(name);
-    names.iter().any(|candidate| fold(candidate) == wanted)
+    names.iter().any(|candidate| same_name(candidate, name))
 }
 
 /// All that `decide` goes by. Collected from `dos.toml` by [`crate::config`].
@@ -109,7 +155,7 @@ impl Policy {
     /// Does the lease tolerate no other? It is one of an exclusive lane, by name or by kind.
     pub fn runs_alone(&self, lease: &Lease) -> bool {
         let kind = lease.kind();
-        fold(kind) == "global"
+        same_name(kind, "global")
             || self.lanes.is_exclusive(kind)
             || self.lanes.is_exclusive(&lease.lane())
     }

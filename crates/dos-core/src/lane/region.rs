@@ -3,15 +3,15 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::effort::Effort;
+pub use super::intersect::Doubt;
 use super::intersect::without::Taken;
-use super::intersect::{Common, STATES_MAX, Search, common_path};
-use super::pattern::{Case, Pattern, PatternError, PatternProblem, RepoPath};
+use super::intersect::{Common, Found, common_path};
+use super::pattern::{Case, Pattern, PatternError, PatternProblem, RepoPath, Symbols};
+use crate::limits::{EFFORT_MAX, PAIR_EFFORT_MAX};
 
 #[cfg(test)]
 mod tests;
-
-/// Most states that deciding two regions visits, in all. Beyond it they may meet.
-pub const REGION_STATES_MAX: usize = 4 * STATES_MAX;
 
 /// A set of paths, written as patterns in order.
 ///
@@ -25,6 +25,8 @@ pub const REGION_STATES_MAX: usize = 4 * STATES_MAX;
 pub struct Region {
     clauses: Vec<Clause>,
     case: Case,
+    /// What reading it cost.
+    cost: usize,
 }
 
 /// One pattern of a region.
@@ -37,20 +39,20 @@ pub struct Clause {
 
 impl Clause {
     /// Reads one line of a region; `None` for a comment.
-    fn read(line: &str, case: Case, first: bool) -> Option<Clause> {
+    fn read(line: &str, case: Case, first: bool, room: &mut Symbols) -> Option<Clause> {
         let line_text = line.trim_start();
         if line_text.starts_with('#') {
             return None;
         }
         let text = line.to_string();
         let Some(rest) = line_text.strip_prefix('!') else {
-            let pattern = Pattern::parse(line, case);
+            let pattern = Pattern::parse_within(line, case, room);
             return Some(Clause { text, takes_away: false, pattern });
         };
         let before = line.chars().count() - rest.chars().count();
         let pattern = match first {
             true => Err(PatternError::new(line, before, PatternProblem::NothingBefore)),
-            false => Pattern::parse(rest, case)
+            false => Pattern::parse_within(rest, case, room)
                 .map_err(|error| PatternError::new(line, before + error.column, error.problem)),
         };
         Some(Clause { text, takes_away: true, pattern })
@@ -88,44 +90,33 @@ pub struct Contact<'a> {
     pub witness: Result<String, Doubt>,
 }
 
-/// Why two regions count as meeting though no common path is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    /// A pattern cannot be read, and may name any path.
-    Unreadable,
-    /// To tell would cost more than the bound.
-    TooCostly,
-}
-
-impl Doubt {
-    /// The stable word.
-    pub fn token(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable_pattern",
-            Self::TooCostly => "too_costly",
-        }
-    }
-}
-
 impl Region {
     /// Reads patterns in order. Never fails: see [`Region::errors`].
     pub fn read<T: AsRef<str>>(lines: impl IntoIterator<Item = T>, case: Case) -> Region {
         let mut clauses: Vec<Clause> = Vec::new();
         let mut adds = false;
         let mut any = false;
+        let mut room = Symbols::default();
+        let mut bytes = 0;
         for line in lines {
             any = true;
-            if let Some(clause) = Clause::read(line.as_ref(), case, !adds) {
+            bytes += line.as_ref().len();
+            if let Some(clause) = Clause::read(line.as_ref(), case, !adds, &mut room) {
                 adds |= !clause.takes_away;
                 clauses.push(clause);
             }
         }
         if any && !adds {
             // Somebody claims something, and we cannot tell what.
-            let pattern = Err(PatternError::new("", 1, PatternProblem::Empty));
+            let pattern = Err(PatternError::new("", 1, PatternProblem::NothingAdded));
             clauses.push(Clause { text: String::new(), takes_away: false, pattern });
         }
-        Region { clauses, case }
+        Region { clauses, case, cost: bytes + room.taken() }
+    }
+
+    /// What reading it cost, in units of [`Effort`].
+    pub fn cost(&self) -> usize {
+        self.cost
     }
 
     /// What cannot be read, in order.
@@ -165,55 +156,55 @@ impl Region {
         self.clauses.iter().enumerate().filter(|(_, clause)| !clause.takes_away)
     }
 
-    /// What is taken away behind a place.
-    fn taken_behind(&self, place: usize) -> Vec<(&Pattern, bool)> {
-        let behind = self.clauses.iter().skip(place + 1).filter(|clause| clause.takes_away);
-        behind.filter_map(|clause| Some((clause.pattern.as_ref().ok()?, true))).collect()
+    /// The patterns behind a place.
+    fn behind(&self, place: usize) -> &[Clause] {
+        self.clauses.get(place + 1..).unwrap_or_default()
     }
 
     /// Where two regions of the same case rule meet; `None` if and only if no path is owned by both.
     ///
-    /// The witness is a shortest common path. Deciding visits at most [`REGION_STATES_MAX`] states,
-    /// and at most [`STATES_MAX`] for each pair of patterns; beyond that the answer is a contact
-    /// without a witness, or with one that may not be the shortest.
+    /// The witness is a shortest common path. The work is bounded by [`EFFORT_MAX`], and for each
+    /// pair of patterns by [`PAIR_EFFORT_MAX`]; beyond that the answer is a contact without a
+    /// witness, or with one that may not be the shortest.
     pub fn meets<'a>(&'a self, other: &'a Region) -> Option<Contact<'a>> {
+        self.meets_within(other, &Effort::new(EFFORT_MAX))
+    }
+
+    /// The same with what is left of a larger question's effort.
+    pub fn meets_within<'a>(&'a self, other: &'a Region, effort: &Effort) -> Option<Contact<'a>> {
         let mut best: Option<Contact<'a>> = None;
         let mut doubt: Option<Contact<'a>> = None;
         let mut shorter_than = usize::MAX;
-        let mut left = REGION_STATES_MAX;
-        let with_taken = |region: &'a Region| -> Vec<(&'a Clause, Vec<(&'a Pattern, bool)>)> {
-            region.adding().map(|(place, clause)| (clause, region.taken_behind(place))).collect()
-        };
-        let others = with_taken(other);
-        for (our_clause, our_taken) in with_taken(self) {
-            for (their_clause, their_taken) in &others {
+        for (our_place, our_clause) in self.adding() {
+            for (their_place, their_clause) in other.adding() {
                 let contact = |witness| Contact {
                     ours: our_clause.text.as_str(),
                     theirs: their_clause.text.as_str(),
                     witness,
                 };
-                let (Ok(ours), Ok(theirs)) = (&our_clause.pattern, &their_clause.pattern) else {
-                    doubt.get_or_insert_with(|| contact(Err(Doubt::Unreadable)));
-                    continue;
-                };
-                let taken = Taken::nothing().by(&our_taken).by(their_taken);
-                let mut budget = left.min(STATES_MAX);
-                let granted = budget;
-                let found = common_path(ours, theirs, &taken, shorter_than, &mut budget);
-                left = left.saturating_sub(granted - budget);
-                let length = match &found {
-                    Search::Found(path) => path.len(),
-                    _ => usize::MAX,
-                };
-                match found.conclude() {
-                    Common::Nothing => {}
-                    Common::Path(path) => {
-                        shorter_than = length;
-                        best = Some(contact(Ok(path)));
+                let found = match (&our_clause.pattern, &their_clause.pattern) {
+                    (Ok(ours), Ok(theirs)) => {
+                        let taken =
+                            Taken::behind(self.behind(our_place), other.behind(their_place));
+                        effort.part(PAIR_EFFORT_MAX, |part| {
+                            common_path(ours, theirs, &taken, shorter_than, part)
+                        })
                     }
-                    Common::Unknown => {
-                        doubt.get_or_insert_with(|| contact(Err(Doubt::TooCostly)));
+                    _ => Err(Doubt::Unreadable),
+                };
+                match found {
+                    Ok(None) => {}
+                    Ok(Some(path)) => {
+                        shorter_than = path.len();
+                        best = Some(contact(Ok(path.into_iter().collect())));
                     }
+                    Err(reason) => {
+                        doubt.get_or_insert_with(|| contact(Err(reason)));
+                    }
+                }
+                // Only what fails for want of effort ends it: the last of it may prove something.
+                if doubt.is_some() && effort.is_used_up() {
+                    return best.or(doubt);
                 }
             }
         }
@@ -222,45 +213,39 @@ impl Region {
 
     /// A shortest path that this region owns and the other does not: [`Common::Nothing`] proves that
     /// the other region contains this one.
-    pub fn beyond(&self, other: &Region) -> Common {
-        let mut theirs = Vec::new();
-        for clause in &other.clauses {
-            match &clause.pattern {
-                Ok(pattern) => theirs.push((pattern, !clause.takes_away)),
-                Err(_) => return Common::Unknown,
-            }
+    pub fn beyond(&self, other: &Region, effort: &Effort) -> Common {
+        match other.errors().next() {
+            Some(_) => Common::Unknown(Doubt::Unreadable),
+            None => self.outside(&other.clauses, effort).into(),
         }
-        self.outside(theirs)
     }
 
     /// A shortest path that this region owns: [`Common::Nothing`] proves that all is taken away.
-    pub fn example(&self) -> Common {
-        self.outside(Vec::new())
+    pub fn example(&self, effort: &Effort) -> Common {
+        self.outside(&[], effort).into()
     }
 
-    fn outside(&self, others: Vec<(&Pattern, bool)>) -> Common {
-        let mut best = Common::Nothing;
+    fn outside(&self, others: &[Clause], effort: &Effort) -> Found {
+        let everything = Pattern::everything(self.case);
+        let (mut best, mut doubt) = (None, None);
         let mut shorter_than = usize::MAX;
-        let mut budget = REGION_STATES_MAX;
         for (place, clause) in self.adding() {
-            let Ok(pattern) = &clause.pattern else {
-                return Common::Unknown;
-            };
-            let Ok(everything) = Pattern::parse(".", self.case) else {
-                return Common::Unknown;
-            };
-            let taken = Taken::nothing().by(&self.taken_behind(place)).by(&others);
-            let found = common_path(pattern, &everything, &taken, shorter_than, &mut budget);
-            if let Search::Found(path) = &found {
-                shorter_than = path.len();
-            }
-            match found.conclude() {
-                Common::Nothing => {}
-                found @ Common::Path(_) => best = found,
-                Common::Unknown if best == Common::Nothing => best = Common::Unknown,
-                Common::Unknown => {}
+            let pattern = clause.pattern.as_ref().map_err(|_| Doubt::Unreadable)?;
+            let taken = Taken::beyond(self.behind(place), others);
+            match effort.part(PAIR_EFFORT_MAX, |part| {
+                common_path(pattern, &everything, &taken, shorter_than, part)
+            }) {
+                Ok(None) => {}
+                Ok(Some(path)) => {
+                    shorter_than = path.len();
+                    best = Some(path);
+                }
+                Err(reason) => doubt = Some(reason),
             }
         }
-        best
+        match (best, doubt) {
+            (None, Some(doubt)) => Err(doubt),
+            (best, _) => Ok(best),
+        }
     }
 }

@@ -216,7 +216,7 @@ fn a_bad_pattern_is_reported_and_stays_in_the_way_of_everybody() {
     let config = Config::parse(&(text + "[tools]\n"));
     let [finding] = &config.findings[..] else { panic!("{:?}", config.findings) };
     assert_eq!((finding.line, finding.column, finding.severe), (5, 14, true));
-    assert!(finding.problem.contains("lane src: bad pattern \"src/[\" at column 5"), "{finding}");
+    assert!(finding.problem.contains("lane src: bad pattern `src/[` at column 5"), "{finding}");
     assert_eq!(finding.suggestion, "until it is mended it counts as the whole repository");
     let lanes = &config.policy.lanes;
     assert_eq!(lanes.tree("src"), tree(&["a/", "src/["]));
@@ -287,7 +287,9 @@ fn comments_leave_a_tree_and_an_unreadable_exception_takes_nothing_away() {
     let config = Config::parse(&text.replace("gen/**", "["));
     let [finding] = &config.findings[..] else { panic!("{:?}", config.findings) };
     assert_eq!((finding.line, finding.column), (5, 28));
-    assert_eq!(finding.suggestion, "until it is mended it takes nothing away");
+    assert_eq!(finding.suggestion, "the policy `prefix` compares its text, whatever it means");
+    let config = Config::parse(&text.replace("gen/**", "[").replace("\"prefix\"", "\"exact\""));
+    assert_eq!(config.findings[0].suggestion, "until it is mended it takes nothing away");
 }
 
 /// The text of some TOML value.

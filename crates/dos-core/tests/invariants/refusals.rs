@@ -80,7 +80,7 @@ fn empty_tree() {
 
 #[test]
 fn unknown_lane() {
-    assert_snapshot!(text(&policy(), &[], "nowhere"), @"UNKNOWN_LANE: This workspace has no lane nowhere. Its lanes are: api, build, docs, global, solo, src, wide. Ask for one of those, leave --lane out to take any free lane, or declare it under [lanes] in dos.toml.");
+    assert_snapshot!(text(&policy(), &[], "nowhere"), @"UNKNOWN_LANE: This workspace has no lane nowhere. Its lanes are: api, audit, build, docs, global, solo, src, wide. Ask for one of those, leave --lane out to take any free lane, or declare it under [lanes] in dos.toml.");
 }
 
 #[test]

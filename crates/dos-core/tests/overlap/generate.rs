@@ -6,9 +6,45 @@ use dos_core::lane::{Case, Region};
 pub struct Random(u64);
 
 /// What names are made of.
-const PIECES: [&str; 22] = [
-    "a", "a", "a", "b", "b", "A", "?", "*", "*", "[ab]", "[!a]", "[!b]", "[a-b]", "[!a-b]",
-    "{a,b}", "{,a}", "{b,a/b}", "{?,b*}", ".", "[.a]", "[\\]b]", "c",
+const PIECES: [&str; 38] = [
+    "a",
+    "a",
+    "a",
+    "b",
+    "b",
+    "A",
+    "?",
+    "*",
+    "*",
+    "[ab]",
+    "[!a]",
+    "[!b]",
+    "[a-b]",
+    "[!a-b]",
+    "{a,b}",
+    "{,a}",
+    "{b,a/b}",
+    "{?,b*}",
+    ".",
+    "[.a]",
+    "[\\]b]",
+    "c",
+    "[^a]",
+    "[^A-B]",
+    "[^\\]a]",
+    "[\\a]",
+    "[\\-a]",
+    "{a,{b,c}}",
+    "{b{,a},{?,c}a}",
+    "{{a,b},*}",
+    "\u{e9}",
+    "\u{c9}",
+    "e\u{301}",
+    "e{\u{301},b}",
+    "[\u{e9}a]",
+    "[!\u{e9}]",
+    "B",
+    "[A]",
 ];
 
 impl Random {
@@ -46,14 +82,14 @@ impl Random {
     }
 
     /// Up to five lines that can be read.
-    pub fn region(&mut self) -> Vec<String> {
+    pub fn region(&mut self, case: Case) -> Vec<String> {
         loop {
             let mut lines = vec![self.pattern()];
             for _ in 0..[0, 0, 1, 1, 2, 4][self.below(6)] {
                 let sign = self.pick(&["", "!", "!", "! "]);
                 lines.push(format!("{sign}{}", self.pattern()));
             }
-            if Region::read(&lines, Case::Insensitive).errors().next().is_none() {
+            if Region::read(&lines, case).errors().next().is_none() {
                 return lines;
             }
         }

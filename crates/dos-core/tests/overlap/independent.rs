@@ -1,5 +1,6 @@
 //! The meaning of a region said once more, with `globset` for what a wildcard matches.
 
+use dos_core::lane::Case;
 use globset::{GlobBuilder, GlobMatcher};
 
 /// A region as globs.
@@ -8,23 +9,45 @@ pub struct Independent {
 }
 
 impl Independent {
-    pub fn new(lines: &[String]) -> Self {
+    pub fn new(lines: &[String], case: Case) -> Self {
         let clause = |line: &String| {
             let line = line.trim();
             let away = line.starts_with('!');
-            let text = line.trim_start_matches('!').trim().replace("[\\]", "\u{1}");
-            let text = text.replace('\\', "/").replace('\u{1}', "[\\]");
-            (away, alternatives(&text).iter().flat_map(|text| globs(text)).collect())
+            let text = plainly(line.trim_start_matches('!').trim());
+            let globs = |text: &String| globs(&in_ascii(text), case);
+            (away, alternatives(&text).iter().flat_map(globs).collect())
         };
         Self { clauses: lines.iter().map(clause).collect() }
     }
 
     /// Does the last clause that names the path add?
     pub fn owns(&self, path: &str) -> bool {
+        let path = in_ascii(path);
         let mut clauses = self.clauses.iter().rev();
-        let last = clauses.find(|(_, globs)| globs.iter().any(|glob| glob.is_match(path)));
+        let last = clauses.find(|(_, globs)| globs.iter().any(|glob| glob.is_match(&path)));
         last.is_some_and(|(away, _)| !away)
     }
+}
+
+/// The pattern without escapes: each class as globset reads it, and `/` between names.
+fn plainly(text: &str) -> String {
+    let classes = [
+        ("[\\]b]", "[]b]"),
+        ("[^\\]a]", "[!]a]"),
+        ("[\\a]", "[a]"),
+        ("[\\-a]", "[-a]"),
+        ("[^a]", "[!a]"),
+        ("[^A-B]", "[!A-B]"),
+    ];
+    let text =
+        classes.iter().fold(text.to_string(), |text, (own, theirs)| text.replace(own, theirs));
+    text.replace('\\', "/")
+}
+
+/// globset compares bytes: the one letter that is no single byte becomes another that is.
+fn in_ascii(text: &str) -> String {
+    let small = text.replace("e\u{301}", "k").replace('\u{e9}', "k");
+    small.replace("E\u{301}", "K").replace('\u{c9}', "K")
 }
 
 /// The text with one alternative of each brace.
@@ -32,15 +55,23 @@ fn alternatives(text: &str) -> Vec<String> {
     let Some(open) = text.find('{') else {
         return vec![text.to_string()];
     };
-    let close = open + text[open..].find('}').unwrap();
-    let inside = text[open + 1..close].split(',');
-    inside
-        .flat_map(|own| alternatives(&format!("{}{own}{}", &text[..open], &text[close + 1..])))
-        .collect()
+    let (mut depth, mut start, mut inside) = (0, open + 1, Vec::new());
+    for (at, character) in text.char_indices().skip_while(|(at, _)| *at < open) {
+        depth += i32::from(character == '{') - i32::from(character == '}');
+        if depth == 0 || (depth == 1 && character == ',') {
+            inside.push(&text[start..at]);
+            start = at + 1;
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    let whole = |own: &&str| alternatives(&format!("{}{own}{}", &text[..open], &text[start..]));
+    inside.iter().flat_map(whole).collect()
 }
 
 /// What globset understands of a pattern without braces.
-fn globs(text: &str) -> Vec<GlobMatcher> {
+fn globs(text: &str, case: Case) -> Vec<GlobMatcher> {
     let parts: Vec<String> = text
         .split('/')
         .filter(|part| !["", "."].contains(part))
@@ -59,18 +90,19 @@ fn globs(text: &str) -> Vec<GlobMatcher> {
         true => "**".to_string(),
         false => parts.join("/"),
     };
-    let mut globs = vec![glob(&own)];
+    let mut globs = vec![glob(&own, case)];
     if (directory || plain) && parts.last().is_none_or(|last| last != "**") {
-        globs.push(glob(&format!("{own}/**")));
+        globs.push(glob(&format!("{own}/**"), case));
     }
     globs
 }
 
-fn glob(text: &str) -> GlobMatcher {
-    // A negated class of globset could match a separator, and it reads `\]` as the end of a class.
-    let text = text.replace("[!", "[!/").replace("[\\]b]", "[]b]");
+fn glob(text: &str, case: Case) -> GlobMatcher {
+    // A negated class of globset could match a separator.
+    let text = text.replace("[!]", "[!]/").replace("[!", "[!/").replace("[!/]/", "[!]/");
     let mut builder = GlobBuilder::new(&text);
-    builder.literal_separator(true).case_insensitive(true).backslash_escape(false);
+    builder.literal_separator(true).backslash_escape(false);
+    builder.case_insensitive(case == Case::Insensitive);
     builder.build().unwrap_or_else(|error| panic!("{text}: {error}")).compile_matcher()
 }
 
@@ -82,7 +114,10 @@ pub struct Paths {
 impl Paths {
     pub fn new() -> Self {
         let mut paths = Vec::new();
-        let names = ["a", "b", "ab", ".a", "c", "ba", "aa", "bb", "a.", "b.", "aab", "bab", "]"];
+        let names = [
+            "a", "b", "ab", ".a", "c", "ba", "aa", "bb", "a.", "b.", "aab", "bab", "]", "\u{e9}",
+            "A", "-",
+        ];
         // Six components of two names, four of four, three of all.
         for (names, components) in [(&names[..2], 6), (&names[..4], 4), (&names[..], 3)] {
             let mut longest = vec![String::new()];

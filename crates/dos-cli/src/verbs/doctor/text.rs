@@ -1,5 +1,7 @@
 //! Text for a terminal and for a shell.
 
+use unicode_width::UnicodeWidthStr as _;
+
 /// A text of unknown origin on one line: control characters cannot reach the terminal.
 pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
@@ -18,14 +20,16 @@ pub fn shell(word: &str) -> String {
 pub fn aligned(rows: &[Vec<String>], indent: usize) -> Vec<String> {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        cells.map(|cell| cell.width()).max().unwrap_or(0)
     };
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     rows.iter()
         .map(|row| {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            let cell = |(cell, width): (&String, &usize)| {
+                format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
+            };
+            let cells: Vec<String> = row.iter().zip(&widths).map(cell).collect();
             format!("{:indent$}{}", "", cells.join("  ")).trim_end().to_string()
         })
         .collect()
@@ -66,5 +70,8 @@ mod tests {
         let row = |cells: [&str; 2]| cells.map(String::from).to_vec();
         let lines = aligned(&[row(["a", "x"]), row(["ünï", ""]), row(["b", "y"])], 2);
         assert_eq!(lines, ["  a    x", "  ünï", "  b    y"]);
+        // As wide as it is shown, not as many characters as there are.
+        let lines = aligned(&[row(["漢字", "x"]), row(["u\u{308}n", "y"])], 0);
+        assert_eq!(lines, ["漢字  x", "u\u{308}n    y"]);
     }
 }

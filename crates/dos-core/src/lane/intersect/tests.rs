@@ -5,8 +5,8 @@ use alloc::string::String;
 use proptest::prelude::*;
 
 use super::*;
-use crate::lane::pattern::PATTERN_BYTES_MAX;
 use crate::lane::pattern::tests::{naive, paths_over, patterns};
+use crate::limits::PATTERN_BYTES_MAX;
 
 fn parse(text: &str) -> Pattern {
     Pattern::parse(text, Case::Insensitive).unwrap()
@@ -23,7 +23,7 @@ fn path_of(common: Common) -> Option<String> {
     match common {
         Common::Nothing => None,
         Common::Path(path) => Some(path),
-        Common::Unknown => panic!("not decided"),
+        Common::Unknown(doubt) => panic!("not decided: {doubt:?}"),
     }
 }
 
@@ -144,19 +144,44 @@ fn longest(piece: &str, end: &str) -> Pattern {
 #[test]
 fn hostile_patterns_are_answered_within_the_bound() {
     let braces = |end: &str| parse(&("{*a*,*b*}".repeat(8) + end));
+    let costly = Err(Doubt::TooCostly);
     let pairs = [
-        (longest("*a", "*b"), longest("*a", "*c*")),
-        (longest("*?", "x?"), longest("?*", "y?")),
-        (longest("**/a/", "b?"), longest("**/?/", "c?")),
-        (longest("*[!a-z]", "b?"), longest("*[!0-9]", "c?")),
-        (longest("*[А-Я]", "b?"), longest("*[д-ѝ]", "c?")),
-        (braces("x?"), braces("y?")),
-        (longest("a?", ""), longest("?b", "")),
+        (longest("*a", "*b"), longest("*a", "*c*"), costly),
+        (longest("*?", "x?"), longest("?*", "y?"), costly),
+        (longest("**/a/", "b?"), longest("**/?/", "c?"), costly),
+        (longest("*[!a-z]", "b?"), longest("*[!0-9]", "c?"), costly),
+        (longest("*[А-Я]", "b?"), longest("*[д-ѝ]", "c?"), costly),
+        (braces("x?"), braces("y?"), costly),
+        (longest("a?", ""), longest("?b", ""), Ok(true)),
+        (longest("a?", ""), longest("?b?", ""), Ok(false)),
     ];
-    for (a, b) in pairs {
-        if let Common::Path(path) = shared_path(&a, &b) {
+    for (a, b, expected) in pairs {
+        let effort = Effort::new(PAIR_EFFORT_MAX);
+        let found = common_path(&a, &b, &Taken::default(), usize::MAX, &effort);
+        assert_eq!(found.as_ref().map(Option::is_some), expected.as_ref().copied(), "{}", a.text());
+        // Each state that both have not got in common by their literals is paid for.
+        assert_eq!(effort.is_used_up(), expected.is_err(), "{}", a.text());
+        if let Ok(Some(path)) = found {
+            let path = String::from_iter(path);
             assert!(a.matches(&path) && b.matches(&path), "{} owns {path}", a.text());
         }
+    }
+}
+
+/// Half the effort for a tenth of the states: what is counted is what is walked.
+#[test]
+fn what_is_counted_grows_with_the_product_of_the_patterns() {
+    let used = |count: usize| {
+        let pattern = |end: &str| parse(&("*a".repeat(count) + end));
+        let effort = Effort::new(PAIR_EFFORT_MAX);
+        let found =
+            common_path(&pattern("*b?"), &pattern("*c?"), &Taken::default(), usize::MAX, &effort);
+        assert_eq!(found, Ok(None));
+        effort.used()
+    };
+    for count in [20, 40, 80] {
+        let (few, many) = (used(count), used(2 * count));
+        assert!(few >= count * count && many > 3 * few && many < 5 * few, "{count}: {few} {many}");
     }
 }
 
@@ -164,7 +189,7 @@ fn hostile_patterns_are_answered_within_the_bound() {
 #[test]
 fn beyond_the_bound_nothing_is_claimed() {
     let (a, b) = (longest("*a", "*b?"), longest("*a", "*c?"));
-    assert_eq!(shared_path(&a, &b), Common::Unknown);
+    assert_eq!(shared_path(&a, &b), Common::Unknown(Doubt::TooCostly));
 }
 
 #[test]
@@ -182,7 +207,10 @@ fn case_counts_when_it_is_asked_to() {
 #[test]
 fn a_path_that_nobody_looks_up_is_no_witness() {
     let (a, b) = (parse("e*"), parse("*\u{301}x"));
-    assert_eq!(shared_path(&a, &b), Common::Unknown);
+    assert_eq!(shared_path(&a, &b), Common::Unknown(Doubt::BareAccent));
+    // An accent that no letter can be before is a name by itself.
+    assert_eq!(shared("*", "*\u{301}x").as_deref(), Some("\u{301}x"));
+    assert_eq!(shared("q*", "*q\u{301}x").as_deref(), Some("q\u{301}x"));
 }
 
 /// Below the bound the answer is exact, also for patterns that are all wildcards.

@@ -5,23 +5,29 @@
 //! one is paid for, and the bound of the whole walk holds.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Component, Search, contradict};
+use super::contained::is_contained;
+use super::{Component, Doubt, Found, Node, Pair, Trail, Visit, contradict};
+use crate::lane::effort::{Effort, STATE};
 use crate::lane::pattern::automaton::{Branch, Guard};
 use crate::lane::pattern::class::{Class, NOT_IN_NAMES, most_readable, next};
 use crate::lane::pattern::{Case, Pattern, RepoPath};
-
-/// How many states of a plain product one step of this walk costs.
-const STEP_COST: usize = 4;
+use crate::lane::region::Clause;
 
 /// Patterns that take paths away, in groups. A group takes a path when the last of its patterns
 /// that owns it says so.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(in crate::lane) struct Taken<'a> {
-    groups: Vec<Vec<Claim<'a>>>,
+    groups: [Group<'a>; 2],
+}
+
+#[derive(Clone, Copy, Default)]
+struct Group<'a> {
+    clauses: &'a [Clause],
+    /// Does it take what the clauses as a region own? Otherwise only what those with `!` own.
+    owned: bool,
 }
 
 /// Alternatives of one pattern.
@@ -34,54 +40,100 @@ struct Claim<'a> {
 /// An alternative of what takes away: its group, its pattern, and its place there.
 type Place = (usize, usize, usize);
 
-impl<'a> Taken<'a> {
-    /// Nothing is taken away.
-    pub(in crate::lane) fn nothing() -> Self {
-        Self::default()
-    }
-
-    /// Adds a group: patterns in order, and whether each one takes or gives back.
-    pub(in crate::lane) fn by(mut self, group: &[(&'a Pattern, bool)]) -> Self {
-        let claim = |(pattern, takes): &(&'a Pattern, bool)| Claim {
-            branches: pattern.branches().iter().collect(),
-            takes: *takes,
-        };
-        if !group.is_empty() {
-            self.groups.push(group.iter().map(claim).collect());
-        }
-        self
-    }
-
-    /// What takes the path away.
-    fn taker(&self, path: &RepoPath) -> Option<Place> {
-        self.groups.iter().enumerate().find_map(|(group, claims)| {
-            let owner = |claim: &Claim<'a>| {
-                claim.branches.iter().position(|branch| branch.owns(path.folded()))
-            };
-            let mut last = claims.iter().enumerate().rev();
-            let (place, claim, branch) =
-                last.find_map(|(place, claim)| Some((place, claim, owner(claim)?)))?;
-            claim.takes.then_some((group, place, branch))
+impl<'a> Group<'a> {
+    /// The patterns in order, each with its place and whether it takes away or gives back.
+    fn claims(self) -> impl DoubleEndedIterator<Item = (usize, &'a Pattern, bool)> {
+        self.clauses.iter().enumerate().filter_map(move |(place, clause)| {
+            let counts = self.owned || clause.takes_away();
+            let pattern = clause.pattern().ok().filter(|_| counts)?;
+            Some((place, pattern, self.owned != clause.takes_away()))
         })
     }
+}
 
-    /// The alternatives at these places, and all that may give back what one of them takes.
-    fn only(&self, places: &BTreeSet<Place>) -> Vec<Vec<Claim<'a>>> {
-        let group = |(number, claims): (usize, &Vec<Claim<'a>>)| {
+impl<'a> Taken<'a> {
+    /// What is taken away from two patterns by those behind them in their regions.
+    pub(in crate::lane) fn behind(ours: &'a [Clause], theirs: &'a [Clause]) -> Self {
+        let group = |clauses| Group { clauses, owned: false };
+        Self { groups: [group(ours), group(theirs)] }
+    }
+
+    /// What is taken away from a pattern by those behind it, and whatever a whole region owns.
+    pub(in crate::lane) fn beyond(ours: &'a [Clause], region: &'a [Clause]) -> Self {
+        let groups =
+            [Group { clauses: ours, owned: false }, Group { clauses: region, owned: true }];
+        Self { groups }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.groups.iter().all(|group| group.clauses.is_empty())
+    }
+
+    /// What takes the path away, and where that is.
+    fn taker(
+        &self,
+        path: &RepoPath,
+        effort: &Effort,
+    ) -> Result<Option<(Place, &'a Branch)>, Doubt> {
+        for (number, group) in self.groups.iter().enumerate() {
+            effort.pay(group.clauses.len())?;
+            let mut given_back = false;
+            for (place, pattern, takes) in group.claims().rev() {
+                for (at, branch) in pattern.branches().iter().enumerate() {
+                    effort.pay(branch.cost(path.folded()))?;
+                    if branch.owns(path.folded()) {
+                        if takes {
+                            return Ok(Some(((number, place, at), branch)));
+                        }
+                        given_back = true;
+                    }
+                }
+                if given_back {
+                    break;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// May a pattern behind it give back what is taken there?
+    fn may_give_back(&self, (group, taker, _): Place) -> bool {
+        let claims = self.groups.get(group).into_iter().flat_map(|group| group.claims());
+        claims.into_iter().any(|(place, _, takes)| place > taker && !takes)
+    }
+
+    /// The alternatives at these places, and all that may give back what one of them takes, as far
+    /// as they can have a path in common with the pair.
+    fn only(
+        &self,
+        places: &BTreeSet<Place>,
+        pair: Pair<'a>,
+        effort: &Effort,
+    ) -> Result<Vec<Vec<Claim<'a>>>, Doubt> {
+        let mut groups = Vec::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            effort.pay(group.clauses.len())?;
             let first = places.iter().find(|(group, _, _)| *group == number);
             let first = first.map_or(usize::MAX, |(_, place, _)| *place);
-            let claim = |(place, claim): (usize, &Claim<'a>)| {
-                let wanted = |branch: &usize| match claim.takes {
-                    true => places.contains(&(number, place, *branch)),
-                    false => place > first,
-                };
-                let chosen = (0..claim.branches.len()).filter(wanted);
-                let branches = chosen.filter_map(|branch| claim.branches.get(branch).copied());
-                Claim { branches: branches.collect(), takes: claim.takes }
-            };
-            claims.iter().enumerate().map(claim).collect()
-        };
-        self.groups.iter().enumerate().map(group).collect()
+            let mut claims = Vec::new();
+            for (place, pattern, takes) in group.claims().filter(|(place, ..)| *place >= first) {
+                let mut branches = Vec::new();
+                for (at, branch) in pattern.branches().iter().enumerate() {
+                    effort.pay(1)?;
+                    if (!takes || places.contains(&(number, place, at)))
+                        && !contradict(pair.left, branch, effort)?
+                        && !contradict(pair.right, branch, effort)?
+                    {
+                        branches.push(branch);
+                    }
+                }
+                if !branches.is_empty() {
+                    claims.push(Claim { branches, takes });
+                }
+            }
+            groups.push(claims);
+        }
+        Ok(groups)
     }
 }
 
@@ -91,148 +143,111 @@ impl<'a> Taken<'a> {
 /// What takes away is taken into account only once it took a path: as long as something is left
 /// out, too much is found but nothing is missed.
 pub(super) fn refine(
-    left: &Branch,
-    right: &Branch,
-    case: Case,
+    pair: Pair<'_>,
     taken: &Taken<'_>,
     shorter_than: usize,
     found: Vec<char>,
-    budget: &mut usize,
-) -> Search {
-    if taken.groups.is_empty() {
-        return Search::Found(found);
-    }
+    effort: &Effort,
+) -> Found {
     let mut places = BTreeSet::new();
     let mut found = found;
     loop {
-        let path = RepoPath::new(&found.iter().collect::<String>(), case);
-        let Some(taker) = path.and_then(|path| taken.taker(&path)) else {
-            return Search::Found(found);
-        };
-        places.insert(taker);
-        let mut groups = taken.only(&places);
-        for claim in groups.iter_mut().flatten() {
-            claim.branches.retain(|branch| !contradict(left, branch) && !contradict(right, branch));
+        let path = pair.checked(&found)?;
+        if taken.is_nothing() {
+            return Ok(Some(found));
         }
-        let claimed = groups.iter().flatten().flat_map(|claim| claim.branches.iter().copied());
-        let mut walk = Walk {
-            left,
-            right,
-            alphabet: alphabet([left, right].into_iter().chain(claimed), case),
-            sets: Sets::new(groups),
-            visited: BTreeSet::new(),
-            nodes: Vec::new(),
+        let Some((place, taker)) = taken.taker(&path, effort)? else {
+            return Ok(Some(found));
         };
-        match walk.run(shorter_than, budget) {
-            Some(Search::Found(path)) => found = path,
-            Some(ended) => return ended,
-            None => return Search::GaveUp,
+        if !places.insert(place) {
+            // It was walked along, and has no business here.
+            return Err(Doubt::TooCostly);
+        }
+        if !taken.may_give_back(place)
+            && (is_contained(pair.left, taker, effort)? || is_contained(pair.right, taker, effort)?)
+        {
+            return Ok(None);
+        }
+        let groups = taken.only(&places, pair, effort)?;
+        let claimed = groups.iter().flatten().flat_map(|claim| claim.branches.iter().copied());
+        let all = [pair.left, pair.right].into_iter().chain(claimed);
+        let alphabet = alphabet(all, pair.case, effort)?;
+        let walk = Walk { pair, alphabet, sets: Sets::new(groups), visited: BTreeSet::new() };
+        match walk.run(shorter_than, effort)? {
+            Some(path) => found = path,
+            None => return Ok(None),
         }
     }
 }
 
 /// The walk over states of both branches and sets of states of what takes away.
 struct Walk<'a> {
-    left: &'a Branch,
-    right: &'a Branch,
+    pair: Pair<'a>,
     alphabet: Vec<char>,
     sets: Sets<'a>,
     visited: BTreeSet<(usize, usize, u8, usize)>,
-    /// In the order of their distance.
-    nodes: Vec<Node>,
-}
-
-#[derive(Clone, Copy)]
-struct Node {
-    left: usize,
-    right: usize,
-    component: Component,
-    set: usize,
-    length: usize,
-    /// The last character, and the node before it; `None` at the start.
-    arrival: Option<(char, usize)>,
 }
 
 impl Walk<'_> {
-    /// `None` when the budget is used up.
-    fn run(&mut self, shorter_than: usize, budget: &mut usize) -> Option<Search> {
-        let (left_branch, right_branch) = (self.left, self.right);
+    fn run(mut self, shorter_than: usize, effort: &Effort) -> Found {
+        let pair = self.pair;
+        let mut trail = Trail { pair, nodes: Vec::new() };
         let component = Component::Empty;
-        let start =
+        let first =
             Node { left: 0, right: 0, component, set: Sets::START, length: 0, arrival: None };
-        if let Some(path) = self.reach(start) {
-            return Some(Search::Found(path));
+        if let Some(end) = trail.reach(first, effort, &mut |node| self.visit(node))? {
+            return Ok(Some(trail.path_to(end)));
         }
         let mut index = 0;
-        while let Some(node) = self.nodes.get(index).copied() {
+        while let Some(node) = trail.nodes.get(index).copied() {
             let length = node.length + 1;
             if length >= shorter_than {
-                return Some(Search::Nothing);
+                return Ok(None);
             }
             for place in 0..self.alphabet.len() {
-                *budget = budget.checked_sub(STEP_COST)?;
+                effort.pay(2 * STATE)?;
                 let Some(character) = self.alphabet.get(place).copied() else { continue };
                 let Some(component) = node.component.then(character) else { continue };
                 let moves = |branch: &Branch, state| {
-                    let moves = branch.moves(state).into_iter().flatten();
-                    let taken = moves.filter(|(guard, _)| guard.admits(character));
-                    taken.map(|(guard, to)| (spelling(guard), to)).collect::<Vec<_>>()
+                    let mut moves = branch.moves(state).map(|step| {
+                        let (guard, to) = step.filter(|(guard, _)| guard.admits(character))?;
+                        Some((spelling(guard), to))
+                    });
+                    moves.sort_by_key(Option::is_none);
+                    moves
                 };
-                let (lefts, rights) =
-                    (moves(left_branch, node.left), moves(right_branch, node.right));
-                if lefts.is_empty() || rights.is_empty() {
+                let (lefts, rights) = (moves(pair.left, node.left), moves(pair.right, node.right));
+                if lefts[0].is_none() || rights[0].is_none() {
                     continue;
                 }
-                let set = self.sets.step(node.set, place, character, budget)?;
-                for (left_spelling, left) in &lefts {
-                    for (right_spelling, right) in &rights {
-                        let written = left_spelling.or(*right_spelling).unwrap_or(character);
+                let set = self.sets.step(node.set, place, character, effort)?;
+                for (left_spelling, left) in lefts.into_iter().flatten() {
+                    for (right_spelling, right) in rights.into_iter().flatten() {
+                        let written = left_spelling.or(right_spelling).unwrap_or(character);
                         let arrival = Some((written, index));
-                        let (left, right) = (*left, *right);
                         let next = Node { left, right, component, set, length, arrival };
-                        if let Some(path) = self.reach(next) {
-                            return Some(Search::Found(path));
+                        let end = trail.reach(next, effort, &mut |node| self.visit(node))?;
+                        if let Some(end) = end {
+                            return Ok(Some(trail.path_to(end)));
                         }
                     }
                 }
             }
             index += 1;
         }
-        Some(Search::Nothing)
+        Ok(None)
     }
 
-    /// Notes a node and those that are reached from it for free; answers with the path if both
-    /// branches accept one of them and it is not taken away.
-    fn reach(&mut self, node: Node) -> Option<Vec<char>> {
+    /// Marks the node.
+    fn visit(&mut self, node: &Node) -> Visit {
         let fate = self.sets.fate(node.set);
         let known = (node.left, node.right, node.component as u8, node.set);
-        if fate == Fate::Lost || !self.visited.insert(known) {
-            return None;
+        match fate {
+            Fate::Lost => Visit::Known,
+            _ if !self.visited.insert(known) => Visit::Known,
+            Fate::Free => Visit::Open,
+            Fate::Taken => Visit::Passed,
         }
-        if node.component == Component::Name
-            && self.left.accepts(node.left)
-            && self.right.accepts(node.right)
-            && fate == Fate::Free
-        {
-            return Some(self.path_to(node));
-        }
-        self.nodes.push(node);
-        let skip_left = self.left.skip(node.left).map(|left| Node { left, ..node });
-        let skip_right = self.right.skip(node.right).map(|right| Node { right, ..node });
-        skip_left.into_iter().chain(skip_right).find_map(|node| self.reach(node))
-    }
-
-    fn path_to(&self, mut node: Node) -> Vec<char> {
-        let mut backwards = Vec::with_capacity(node.length);
-        while let Some((character, before)) = node.arrival {
-            backwards.push(character);
-            let Some(earlier) = self.nodes.get(before) else {
-                break;
-            };
-            node = *earlier;
-        }
-        backwards.reverse();
-        backwards
     }
 }
 
@@ -258,6 +273,8 @@ enum Fate {
 /// Sets of states of the branches that take away, each known by a number.
 struct Sets<'a> {
     groups: Vec<Vec<Claim<'a>>>,
+    /// How long each set is.
+    words: usize,
     numbers: BTreeMap<Vec<u64>, usize>,
     sets: Vec<(Vec<u64>, Fate)>,
     /// From a set and a character, by its place in the alphabet, to a set.
@@ -269,8 +286,15 @@ impl<'a> Sets<'a> {
     const START: usize = 0;
 
     fn new(groups: Vec<Vec<Claim<'a>>>) -> Self {
-        let mut sets =
-            Self { groups, numbers: BTreeMap::new(), sets: Vec::new(), steps: BTreeMap::new() };
+        let branches = groups.iter().flatten().flat_map(|claim| claim.branches.iter());
+        let states: usize = branches.map(|branch| branch.states()).sum();
+        let mut sets = Self {
+            groups,
+            words: states / 64 + 1,
+            numbers: BTreeMap::new(),
+            sets: Vec::new(),
+            steps: BTreeMap::new(),
+        };
         let mut start = sets.empty();
         let mut offset = 0;
         for branch in sets.branches() {
@@ -286,27 +310,26 @@ impl<'a> Sets<'a> {
     }
 
     fn empty(&self) -> Vec<u64> {
-        let states: usize = self.branches().map(Branch::states).sum();
-        vec![0; states / 64 + 1]
+        vec![0; self.words]
     }
 
     fn fate(&self, set: usize) -> Fate {
         self.sets.get(set).map_or(Fate::Free, |(_, fate)| *fate)
     }
 
-    /// The set behind a character; `None` when the budget is used up.
+    /// The set behind a character.
     fn step(
         &mut self,
         from: usize,
         place: usize,
         character: char,
-        budget: &mut usize,
-    ) -> Option<usize> {
+        effort: &Effort,
+    ) -> Result<usize, Doubt> {
         if let Some(known) = self.steps.get(&(from, place)) {
-            return Some(*known);
+            return Ok(*known);
         }
+        effort.pay(STATE * self.words)?;
         let mut to = self.empty();
-        *budget = budget.checked_sub(to.len())?;
         if let Some((before, _)) = self.sets.get(from) {
             let mut offset = 0;
             for branch in self.branches() {
@@ -322,7 +345,7 @@ impl<'a> Sets<'a> {
         }
         let number = self.number(to);
         self.steps.insert((from, place), number);
-        Some(number)
+        Ok(number)
     }
 
     fn number(&mut self, mut set: Vec<u64>) -> usize {
@@ -411,18 +434,26 @@ fn enter(branch: &Branch, offset: usize, state: usize, set: &mut [u64]) {
 }
 
 /// One character for each way in which the branches tell characters apart, readable ones first.
-fn alphabet<'a>(branches: impl Iterator<Item = &'a Branch>, case: Case) -> Vec<char> {
+fn alphabet<'a>(
+    branches: impl Iterator<Item = &'a Branch>,
+    case: Case,
+    effort: &Effort,
+) -> Result<Vec<char>, Doubt> {
     let mut singles: BTreeSet<char> = ['.', '/'].into();
-    let mut classes: Vec<&Class> = Vec::new();
+    let mut classes: BTreeSet<&Class> = BTreeSet::new();
     for branch in branches {
+        effort.pay(branch.states())?;
         for state in 0..branch.states() {
             for (guard, _) in branch.moves(state).into_iter().flatten() {
                 match guard {
                     Guard::Literal(literal) => {
                         singles.insert(literal.folded);
                     }
-                    Guard::Class(class) if !classes.contains(&class) => classes.push(class),
-                    Guard::Class(_) | Guard::Any => {}
+                    Guard::Class(class) => {
+                        effort.pay(class.cost(class))?;
+                        classes.insert(class);
+                    }
+                    Guard::Any => {}
                 }
             }
         }
@@ -435,6 +466,8 @@ fn alphabet<'a>(branches: impl Iterator<Item = &'a Branch>, case: Case) -> Vec<c
         bounds.insert(low);
         bounds.extend(next(high));
     }
+    // Looking one up in a class is a binary search, and a cell remembers all of them.
+    effort.pay(bounds.len() * (STATE + 2 * classes.len()))?;
     let mut cells: BTreeMap<Vec<bool>, (usize, char)> = BTreeMap::new();
     let mut lows = bounds.iter().copied().peekable();
     while let Some(low) = lows.next() {
@@ -456,5 +489,5 @@ fn alphabet<'a>(branches: impl Iterator<Item = &'a Branch>, case: Case) -> Vec<c
     ranked.sort_unstable();
     let mut alphabet: Vec<char> = ranked.into_iter().map(|(_, character)| character).collect();
     alphabet.push('.');
-    alphabet
+    Ok(alphabet)
 }

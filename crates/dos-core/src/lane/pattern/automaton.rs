@@ -1,5 +1,6 @@
 //! The automaton that one alternative of a pattern becomes, over case-folded characters.
 
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -20,7 +21,7 @@ pub(crate) enum Step {
     /// `?`
     Any,
     /// `[...]`
-    Class(Class),
+    Class(Arc<Class>),
     /// `*`
     Star,
     /// `**/` before a component: goes on behind [`Step::InDirectory`], or enters it.
@@ -129,6 +130,15 @@ impl Branch {
             Step::InDirectory => [Some((Guard::Any, state)), separator_to(state.saturating_sub(1))],
             Step::Below => [separator_to(next), None],
             Step::Anything => [Some((Guard::Any, state)), separator_to(state)],
+        }
+    }
+
+    /// What it costs at most to ask about a path of so many bytes; one if the literal ends differ.
+    pub(crate) fn cost(&self, path: &str) -> usize {
+        let mut start = path.chars();
+        match self.prefix().any(|literal| start.next() != Some(literal.folded)) {
+            true => 1,
+            false => 1 + path.len() * self.states() / 4,
         }
     }
 

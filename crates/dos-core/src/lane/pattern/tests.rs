@@ -129,6 +129,50 @@ fn accents_are_one_however_they_are_stored() {
 }
 
 #[test]
+fn what_counts_as_one_for_a_file_system_does_here() {
+    // Each accented letter whose capital is not one character: capital and accent are two.
+    let mut two = 0;
+    for small in '\u{80}'..=char::MAX {
+        let upper: String = small.to_uppercase().collect();
+        let lower: String = upper.to_lowercase();
+        if upper.chars().count() > 1 && composed(&lower) == small.to_string().as_str() {
+            two += 1;
+            check(&small.to_string(), &[&upper, &lower], &[]);
+            check(&upper, &[&small.to_string()], &[]);
+            check("?", &[&upper], &[]);
+        }
+    }
+    assert!(two >= 20, "{two}");
+    check("J\u{30c}x", &["\u{1f0}X", "j\u{30c}x"], &["jx"]);
+    check("x\u{130}", &["Xi\u{307}", "xI\u{307}"], &["xi", "xI"]);
+    check("[\u{130}a]", &["a"], &["i", "\u{130}"]);
+    check("[!a]", &["i"], &["a", "\u{130}"]);
+    check("??", &["\u{130}"], &[]);
+    // What braces put behind a letter.
+    check("e{\u{301},x}", &["\u{e9}", "ex"], &["e"]);
+    check("{e,o}\u{301}", &["\u{e9}", "\u{f3}"], &["e"]);
+}
+
+#[test]
+fn spelling_is_stable() {
+    let stable = |text: &str| {
+        let once = Case::Insensitive.spelling(text).into_owned();
+        assert_eq!(Case::Insensitive.spelling(&once), once, "{text:?}");
+        assert_eq!(composed(&once), once, "{text:?}");
+    };
+    let accents = ['\u{301}', '\u{307}', '\u{308}', '\u{30c}', '\u{316}', '\u{323}', '\u{345}'];
+    for character in '\0'..=char::MAX {
+        stable(&character.to_string());
+        if !character.is_ascii() && character > '\u{2fff}' {
+            continue;
+        }
+        for accent in accents {
+            stable(&format!("{character}{accent}"));
+        }
+    }
+}
+
+#[test]
 fn braces() {
     check("{a,b}/x", &["a/x", "b/x/y"], &["a", "c/x"]);
     check("src{,/api/*}", &["src", "src/q", "src/api/q"], &["srcx"]);
@@ -201,7 +245,9 @@ fn what_is_no_pattern_is_refused_with_its_column() {
         (".[.]", 2, EmptyClass),
         (long.as_str(), 1, TooLong),
         ("{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", 41, TooManyAlternatives),
-        (nested.as_str(), 0, TooManyAlternatives),
+        (nested.as_str(), 0, TooMuch),
+        ("[[:digit:]]*", 2, NamedClass),
+        ("x[a[:alpha:]]", 4, NamedClass),
     ];
     for (text, column, problem) in cases {
         let error = parse(text).expect_err(text);
@@ -210,6 +256,8 @@ fn what_is_no_pattern_is_refused_with_its_column() {
         assert!(error.pattern.chars().count() <= 201);
     }
     assert!(parse(&"a".repeat(PATTERN_BYTES_MAX)).is_ok());
+    check("[[:]", &["[", ":"], &["a"]);
+    check("[[:x]y", &["[y", ":y", "xy"], &["a"]);
     assert!(parse("a:b").is_ok());
     // Control characters remain, which a path may have even if no pattern spells them.
     check("[!\u{20}-\u{10ffff}]", &["\u{1}"], &["a"]);
@@ -219,12 +267,12 @@ fn what_is_no_pattern_is_refused_with_its_column() {
 fn an_error_says_which_pattern_where_and_what_to_do() {
     assert_eq!(
         parse("src/[a").unwrap_err().to_string(),
-        "bad pattern \"src/[a\" at column 5: this `[` is never closed; add a `]`, or write `[[]` \
+        "bad pattern `src/[a` at column 5: this `[` is never closed; add a `]`, or write `[[]` \
          for a bracket in a name",
     );
     assert_eq!(
         parse("{a").unwrap_err().to_string(),
-        "bad pattern \"{a\" at column 1: this `{` is never closed; add a `}`, or write `[{]` for \
+        "bad pattern `{a` at column 1: this `{` is never closed; add a `}`, or write `[{]` for \
          a brace in a name",
     );
 }
