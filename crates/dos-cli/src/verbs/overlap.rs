@@ -81,7 +81,10 @@ fn unreadable(tree: &str, patterns: &[String], case: Option<Case>) -> Vec<String
             format!("bad pattern in {tree}, column {column}:\n  {shown}\n  {blanks}^ {problem}")
         }
     });
-    told.collect()
+    let mut told: Vec<String> = told.collect();
+    // What is wrong with a tree as a whole is told of each pattern.
+    told.dedup();
+    told
 }
 
 /// A pair of trees with what is said of them.

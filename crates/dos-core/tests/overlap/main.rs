@@ -4,7 +4,7 @@
 //! how many and which.
 
 #![expect(clippy::disallowed_methods, reason = "tests")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::panic, reason = "tests")]
 #![expect(clippy::indexing_slicing, reason = "tests")]
 
 mod generate;

@@ -70,6 +70,13 @@ fn each_slip_is_found() {
     for (lanes, finding) in cases {
         assert_eq!(kinds(lanes, None), [finding], "{lanes}");
     }
+    // A reader is free where a writer is not, so that a writer before it does not hide it.
+    let readers = "concurrent = [\"a\"]\nshared = [\"r\", \"s\"]\nautopick = [\"a\", \"r\"]\n\
+                   trees = {a = [\"x/y\"], r = [\"x/**\"], s = [\"x/y\"]}";
+    assert_eq!(kinds(readers, None), [""; 0]);
+    let readers = "shared = [\"a\"]\nconcurrent = [\"r\"]\nautopick = [\"a\", \"r\"]\n\
+                   trees = {a = [\"x/y\"], r = [\"x/**\"]}";
+    assert_eq!(kinds(readers, None), ["AUTOPICK_NEVER_REACHED r"]);
     // The wider lane first: the narrower one is picked when something else in the wider is held.
     let reached = "autopick = [\"b\", \"a\"]\ntrees = {a = [\"x/y\"], b = [\"x/**\"]}";
     assert_eq!(kinds(reached, None), [""; 0]);
