@@ -377,7 +377,7 @@ impl Contacts {
 /// The texts that a tree is compared by under the rule of the original.
 fn texts(tree: &Tree) -> Vec<String> {
     let named = tree.patterns().iter().filter(|pattern| !pattern.is_empty());
-    named.map(|pattern| prefix_text(pattern)).collect()
+    named.map(|pattern| prefix_text(pattern).into_owned()).collect()
 }
 
 /// Trees that are taken, by the texts that their paths start with.

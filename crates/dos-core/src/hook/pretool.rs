@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::hook::guard::{GuardPolicy, Strictness};
 use crate::json::Object;
 use crate::lane::Case;
-use crate::lane::index::RegionIndex;
+use crate::lane::index::{Ends, EndsIndex};
 use crate::lane::lease::{Lease, ProcessId};
 use crate::lane::overlap::Meeting;
 use crate::lane::pattern::RepoPath;
@@ -283,14 +283,17 @@ fn meets(region: &Region, place: &Place<'_>, case: Case) -> Option<Meeting> {
 /// Leases, ready to be asked which of them a place meets.
 struct Holdings<'a> {
     leases: &'a [&'a Lease],
-    index: RegionIndex<'a>,
+    index: EndsIndex<'a>,
     case: Case,
 }
 
 impl<'a> Holdings<'a> {
     fn of(leases: &'a [&'a Lease], case: Case) -> Self {
-        let index = RegionIndex::of(leases.iter().map(|lease| lease.patterns()), case);
-        Self { leases, index, case }
+        let mut keys = Vec::new();
+        for (number, lease) in (0..).zip(leases) {
+            Ends::of_tree(&mut lease.patterns(), case, &mut |ends| keys.push((ends, number)));
+        }
+        Self { leases, index: EndsIndex::of(keys), case }
     }
 
     fn is_empty(&self) -> bool {
@@ -304,8 +307,15 @@ impl<'a> Holdings<'a> {
         }
         let near: Vec<&Lease> = match region_of(&place.path, self.case) {
             Some(region) => {
-                let numbers = self.index.candidates(&region).into_iter();
-                numbers.filter_map(|number| self.leases.get(number as usize).copied()).collect()
+                let mut numbers: Vec<u32> = Vec::new();
+                for prefix in region.prefixes() {
+                    let ends = Ends { prefix: prefix.into(), ..Ends::default() };
+                    numbers.extend(self.index.matching(&ends));
+                }
+                numbers.sort_unstable();
+                numbers.dedup();
+                let near = numbers.into_iter();
+                near.filter_map(|number| self.leases.get(number as usize).copied()).collect()
             }
             None => self.leases.to_vec(),
         };

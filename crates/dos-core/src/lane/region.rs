@@ -151,6 +151,20 @@ impl Region {
         last.is_some_and(|clause| !clause.takes_away)
     }
 
+    /// For each alternative of each pattern that adds, the folded text that its paths start with.
+    pub fn prefixes(&self) -> Vec<String> {
+        let mut prefixes = Vec::new();
+        for (_, clause) in self.adding() {
+            match &clause.pattern {
+                Err(_) => prefixes.push(String::new()),
+                Ok(pattern) => prefixes.extend(pattern.branches().iter().map(|branch| {
+                    branch.prefix().map(|literal| literal.folded).collect::<String>()
+                })),
+            }
+        }
+        prefixes
+    }
+
     /// The patterns that add, with their places.
     fn adding(&self) -> impl Iterator<Item = (usize, &Clause)> {
         self.clauses.iter().enumerate().filter(|(_, clause)| !clause.takes_away)
