@@ -1,6 +1,8 @@
 //! The hooks as hosts call them: the real binary, an event on its input, the host's words back.
 
+mod evasion;
 mod guard;
+mod sessions;
 mod wiring;
 
 use dos_tests::{Output, TestEnv};

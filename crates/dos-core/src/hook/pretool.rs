@@ -27,8 +27,20 @@ pub struct Touch {
     pub shown: String,
     /// Its absolute names, without `.`, `..` or links: that of a link and that of what it leads to.
     pub names: Vec<String>,
-    /// Is everything below it touched too?
-    pub with_below: bool,
+    /// What of it.
+    pub reach: Reach,
+}
+
+/// What of a place is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// The place itself.
+    #[default]
+    Itself,
+    /// It and everything below it.
+    Below,
+    /// Something in it, and nobody can tell what.
+    Inside,
 }
 
 /// A program that runs any code it is given, and where in the command.
@@ -49,6 +61,8 @@ pub struct Doings {
     pub checkout_ops: Vec<String>,
     /// Why nobody knows all that it writes; `None` when it is known.
     pub unknown: Option<String>,
+    /// Is code handed to a program in the command itself?
+    pub runs_inline_code: bool,
     /// Paths that stand in it and might be written.
     pub mentions: Vec<Touch>,
     /// What runs any code.
@@ -260,11 +274,15 @@ fn region_of(path: &str, case: Case) -> Option<Region> {
 
 /// A region and a place that it meets: which pattern, and which path.
 fn meets(region: &Region, place: &Place<'_>, case: Case) -> Option<Meeting> {
-    if place.touch.with_below {
-        return region_of(&place.path, case)?.meets(region).map(|contact| {
-            let meeting = Meeting::from(contact);
-            Meeting { requested: place.path.clone(), ..meeting }
-        });
+    if place.touch.reach != Reach::Itself {
+        let here = region_of(&place.path, case)?;
+        let meeting = Meeting::from(here.meets(region)?);
+        // Of something in a folder only so much is known: it is there.
+        let owns_all = || probes(&place.path).iter().all(|probe| region.matches(probe));
+        if place.touch.reach == Reach::Inside && !owns_all() {
+            return None;
+        }
+        return Some(Meeting { requested: place.path.clone(), ..meeting });
     }
     let path = RepoPath::new(&place.path, case)?;
     let clause = region.clauses().get(region.decided_by(&path)?)?;
@@ -278,6 +296,12 @@ fn meets(region: &Region, place: &Place<'_>, case: Case) -> Option<Meeting> {
         witness: doubt.is_none().then(|| place.path.clone()),
         doubt,
     })
+}
+
+/// Names below a path that no pattern spells out: whoever owns them is taken to own all there is.
+fn probes(path: &str) -> [String; 2] {
+    [format!("{path}/\u{1}"), format!("{path}/\u{1}/\u{1}")]
+        .map(|probe| probe.trim_start_matches('/').to_string())
 }
 
 /// Leases, ready to be asked which of them a place meets.
@@ -338,13 +362,13 @@ impl<'a> Holdings<'a> {
         if place.path.is_empty() {
             return false;
         }
-        self.owns(&place.path) || (place.touch.with_below && self.owns_below(&place.path))
+        self.owns(&place.path)
+            || (place.touch.reach != Reach::Itself && self.owns_below(&place.path))
     }
 
-    /// Do the leases own all that there can be below the path? Taken for so when they own names that
-    /// no pattern spells out.
+    /// Do the leases own all that there can be below the path?
     fn owns_below(&self, path: &str) -> bool {
-        self.owns(&format!("{path}/\u{1}")) && self.owns(&format!("{path}/\u{1}/\u{1}"))
+        probes(path).iter().all(|probe| self.owns(probe))
     }
 }
 
@@ -428,7 +452,7 @@ fn protected(evidence: &Evidence<'_>, policy: &GuardPolicy, touches: &[Touch]) -
         for name in &touch.names {
             let machinery = evidence.machinery.iter().any(|file| {
                 below(name, file, case).is_some()
-                    || (touch.with_below && below(file, name, case).is_some())
+                    || (touch.reach == Reach::Below && below(file, name, case).is_some())
             });
             let met = |folder: Option<&str>, region: &Region| {
                 let path = below(name, folder?, case)?;
@@ -535,7 +559,7 @@ fn unknown(evidence: &Evidence<'_>, mine: &Holdings<'_>, theirs: &Holdings<'_>) 
         let shared = meeting.witness.as_deref().unwrap_or(&place.path);
         (!mine.owns(shared)).then(|| (place.touch.shown.clone(), lease, meeting))
     });
-    if mentioned.is_none() && doings.grants.is_none() {
+    if mentioned.is_none() && !doings.runs_inline_code {
         return None;
     }
     let lane = mentioned.as_ref().map(|(_, lease, _)| lease.lane().into_owned());

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::command::ExecPolicy;
 use dos_core::hook::guard;
 use dos_core::hook::pretool::{self, Asker, Decision, Doings, Evidence};
-use dos_core::hook::{Event, GuardPolicy};
+use dos_core::hook::{Act, Event, GuardPolicy, Strictness};
 use dos_core::journal::entry::{self, About};
 use dos_core::lane::{Case, Lease};
 use dos_core::timestamp::Timestamp;
@@ -34,14 +35,21 @@ impl<E: Environment> Caller<'_, E> {
         let Some(root) = self.root(&self.start(Some(&event))) else {
             return nothing("nothing here is refereed");
         };
+        if event.act == Act::Reads {
+            return nothing("the call writes nothing");
+        }
         let home = self.variable("HOME").map(Utf8PathBuf::from);
         let folder = self.folder(&event, &root);
-        let doings = shell::doings(&event.act, &folder, home.as_deref());
+        let mut doings = shell::doings(&event.act, &folder, home.as_deref(), &root);
+        let mut answer = Answer::default();
+        let workspace = self.open(&root).map_err(|error| answer.remarks.push(error.to_string()));
+        let asks = |workspace: &Workspace| workspace.config.guard.exec != Strictness::Off;
+        if workspace.as_ref().is_ok_and(asks) {
+            doings.grants = shell::grants(&event.act, &ExecPolicy::default());
+        }
         if doings == Doings::default() {
             return nothing("the call writes nothing");
         }
-        let mut answer = Answer::default();
-        let workspace = self.open(&root).map_err(|error| answer.remarks.push(error.to_string()));
         let referee = workspace.as_ref().ok().map(|workspace| Referee::new(workspace, self.clock));
         let view = referee.as_ref().and_then(|referee| {
             referee.view().map_err(|error| answer.remarks.push(error.to_string())).ok()

@@ -1,10 +1,14 @@
 //! The names of a file: where a path really leads.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use dos_core::hook::Touch;
+use dos_core::hook::pretool::{Reach, Touch};
+use dos_core::lane::Case;
+use dos_core::lane::pattern::Pattern;
 
 /// More links than this in one path lead nowhere: the kernel gives up there.
 const LINKS_MAX: usize = 40;
+/// So many files are looked at to tell what a pattern names.
+const ENTRIES_MAX: usize = 20_000;
 /// So much of a path is repeated to people, in characters.
 const SHOWN_MAX: usize = 200;
 
@@ -18,7 +22,7 @@ pub struct Bases<'a> {
 
 impl Bases<'_> {
     /// The touched place that the path names: what a link leads to, and the link itself.
-    pub fn touch(&self, path: &str, with_below: bool) -> Touch {
+    pub fn touch(&self, path: &str, reach: Reach) -> Touch {
         let absolute = self.absolute(path);
         let mut names = vec![followed(&absolute)];
         let parent = absolute.parent().map(followed);
@@ -32,11 +36,12 @@ impl Bases<'_> {
         Touch {
             shown: shown(path),
             names: names.into_iter().map(Utf8PathBuf::into_string).collect(),
-            with_below,
+            reach,
         }
     }
 
-    fn absolute(&self, path: &str) -> Utf8PathBuf {
+    /// The path from the root, as it is spelled.
+    pub fn absolute(&self, path: &str) -> Utf8PathBuf {
         let path = path.strip_prefix("file://").unwrap_or(path);
         match (path.strip_prefix('~'), self.home) {
             (Some(""), Some(home)) => home.to_owned(),
@@ -84,6 +89,39 @@ pub fn followed(path: &Utf8Path) -> Utf8PathBuf {
     reached
 }
 
+/// The files that an absolute pattern of the shell names. `None` when there is too much to look at.
+pub fn matching(pattern: &Utf8Path) -> Option<Vec<Utf8PathBuf>> {
+    let mut found = vec![Utf8PathBuf::from("/")];
+    let mut seen = 0;
+    for part in parts(pattern).into_iter().rev() {
+        let is_pattern = part.contains(['*', '?', '[']);
+        let names = Pattern::parse(&part, Case::Sensitive).ok().filter(|_| is_pattern);
+        let Some(names) = names else {
+            found.iter_mut().for_each(|folder| folder.push(&part));
+            continue;
+        };
+        let mut below = Vec::new();
+        for folder in &found {
+            let Ok(entries) = folder.read_dir_utf8() else { continue };
+            for entry in entries.flatten() {
+                seen += 1;
+                if seen > ENTRIES_MAX {
+                    return None;
+                }
+                let name = entry.file_name();
+                // The shell leaves hidden files out, unless it is asked for them.
+                let hidden = name.starts_with('.') && !part.starts_with('.');
+                if !hidden && names.matches(name) {
+                    below.push(entry.path().to_owned());
+                }
+            }
+        }
+        found = below;
+    }
+    found.retain(|path| path.symlink_metadata().is_ok());
+    Some(found)
+}
+
 /// The components of a path that name something, the first one last.
 fn parts(path: &Utf8Path) -> Vec<String> {
     let parts = path.as_str().split('/').filter(|part| !matches!(*part, "" | "."));
@@ -119,14 +157,14 @@ mod tests {
             ("~/api/x.py", "api/x.py"),
             ("loop/x", "web/loop/x"),
         ] {
-            let names = bases.touch(path, false).names;
+            let names = bases.touch(path, Reach::Itself).names;
             assert!(names.contains(&root.join(leads).into_string()), "{path}: {names:?}");
         }
         let absolute = root.join("web/link/x.py");
-        let names = bases.touch(absolute.as_str(), false).names;
+        let names = bases.touch(absolute.as_str(), Reach::Itself).names;
         assert_eq!(names, [root.join("api/x.py").as_str()]);
         // A link has a name of its own: removing it is a write there.
-        let names = bases.touch("link", false).names;
+        let names = bases.touch("link", Reach::Itself).names;
         assert_eq!(names, [root.join("api").as_str(), root.join("web/link").as_str()]);
     }
 }
