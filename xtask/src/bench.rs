@@ -15,6 +15,7 @@ use crate::original;
 
 mod fleet;
 mod history;
+mod hooks;
 mod overlap;
 mod registry;
 mod writers;
@@ -47,7 +48,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         [] => None,
         [flag, name] if flag == "--only" => Some(name.as_str()),
         _ => bail!(
-            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry]"
+            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry|hooks]"
         ),
     };
     if only.is_none_or(|only| only == "overlap") {
@@ -70,6 +71,9 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wanted("history") {
         bench.history()?;
+    }
+    if wanted("hooks") {
+        bench.hooks()?;
     }
     if wanted("fold") {
         bench.fold()?;

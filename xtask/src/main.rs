@@ -1,5 +1,5 @@
 //! The habits of the project as commands: `cargo xtask
-//! check|bench|crash|fleet|kill|oracle|overlap-check|together`.
+//! check|bench|crash|fleet|hook-noise|kill|oracle|overlap-check|together`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,6 +10,7 @@ mod bench;
 mod check;
 mod crash;
 mod fleet;
+mod hook_noise;
 mod kill;
 mod oracle;
 mod original;
@@ -23,7 +24,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check [--only ID] [--planted]
                               formatting, lints, crate graph, purity, licences; --planted
                               shows for each step that it fails when it must
-  bench [--only replay|acquire|memory|overlap]
+  bench [--only replay|acquire|memory|overlap|hooks]
                               measure against the original and physical limits
   crash [--only random|crashes|schedules] [--cases N] [--seed S] [--case K]
         [--preemptions P] [--jobs J] [--plant NAME | --plants] [--marker-window] [--holes]
@@ -32,6 +33,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   fleet [--seconds N] [--kills N] [--seed S]
                               a supervised fleet on a real repository for minutes, and
                               supervisors killed by the hundred
+  hook-noise [--events N] [--rounds N] [--seed S]
+                              random and mutated events through each hook, in this process and
+                              through the real binary
   kill [--kills N] [--writers N] [--seed S] [--compacting]
                               kill writers by the thousand, look for what they acknowledged
   oracle [--cases N] [--seed S] [--only CASE] [--keep] [--keep-going]
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         "crash" => crash::run(&rest),
         "bench" => bench::run(&rest),
         "fleet" => fleet::run(&rest),
+        "hook-noise" => hook_noise::run(&rest),
         "kill" => kill::run(&rest),
         "oracle" => oracle::run(&rest),
         "together" => together::run(&rest),

@@ -2,6 +2,7 @@
 
 mod evasion;
 mod guard;
+mod noise;
 mod sessions;
 mod wiring;
 

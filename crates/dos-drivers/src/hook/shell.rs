@@ -139,7 +139,7 @@ fn of_ourselves(invocation: &Invocation, bases: &Bases<'_>, root: &Utf8Path) -> 
     if !is_us || !words.contains(&"init") {
         return Vec::new();
     }
-    let flag = |name: &str| words.iter().any(|word| *word == name);
+    let flag = |name: &str| words.contains(&name);
     let value = |name: &str| {
         let given = words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
         let next = words.iter().skip_while(|word| **word != name).nth(1).copied();

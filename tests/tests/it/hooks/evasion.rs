@@ -187,9 +187,7 @@ fn file_tools() {
     let served = json!({"path": "api/x.py"});
     check(&env, &call("bob", "mcp__files__write_file", served), Advised);
     check(&env, &call("bob", "mcp__files__write_file", json!({"path": real})), Denied);
-    let odd = format!(
-        "{{\"session_id\":\"bob\",\"tool_name\":\"Write\",\"tool_input\":{{\"file_path\":\"api/x.py\",\"content\":\"\\ud800\"}}}}"
-    );
+    let odd = r#"{"session_id":"bob","tool_name":"Write","tool_input":{"file_path":"api/x.py","content":"\ud800"}}"#;
     assert!(env.fed("hook pretool", odd).exits(0).stdout.contains("deny"));
 }
 
