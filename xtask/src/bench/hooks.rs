@@ -57,7 +57,10 @@ impl Bench {
                 match first.get(place) {
                     None => first.push(ours),
                     Some(short) => {
-                        println!("           {:.2} times the short one (wanted: 1)", ratio(ours, *short));
+                        println!(
+                            "           {:.2} times the short one (wanted: 1)",
+                            ratio(ours, *short)
+                        );
                     }
                 }
             }

@@ -10,7 +10,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Subcommand;
 use dos_core::json;
 use dos_drivers::hook::{Answer, Caller, MarkerCall};
-use dos_drivers::host::{self, Host};
+use dos_drivers::host::{self, Host, Moment, Word};
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -149,6 +150,16 @@ struct Call {
     session: Option<String>,
 }
 
+impl Hook {
+    fn moment(&self) -> Moment {
+        match self {
+            Self::Pretool => Moment::Pre,
+            Self::Posttool => Moment::Post,
+            Self::Marker { .. } => Moment::Stop,
+        }
+    }
+}
+
 impl Verb {
     /// Runs the hook.
     pub fn run(&self, context: &Context) -> anyhow::Result<Exit> {
@@ -284,6 +295,7 @@ fn answer(hook: &Hook, call: &Call) -> Exit {
         Ok(context) => context,
         Err(error) => {
             debug(&format!("{error:#}"));
+            say(host.say(Word::Pass, hook.moment()).as_ref());
             return Exit::Yes;
         }
     };
@@ -308,8 +320,13 @@ fn answer(hook: &Hook, call: &Call) -> Exit {
         }
     };
     answer.remarks.iter().for_each(|remark| debug(remark));
-    if let Some(said) = &answer.said {
+    say(answer.said.as_ref());
+    Exit::Yes
+}
+
+/// Prints what the host is told.
+fn say(said: Option<&Value>) {
+    if let Some(said) = said {
         output::line(&json::canonical(said));
     }
-    Exit::Yes
 }
