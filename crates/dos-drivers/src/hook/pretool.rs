@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use dos_core::command::ExecPolicy;
 use dos_core::hook::guard;
 use dos_core::hook::pretool::{self, Asker, Decision, Doings, Evidence};
 use dos_core::hook::{Act, Event, GuardPolicy, Strictness};
@@ -43,9 +42,10 @@ impl<E: Environment> Caller<'_, E> {
         let mut doings = shell::doings(&event.act, &folder, home.as_deref(), &root);
         let mut answer = Answer::default();
         let workspace = self.open(&root).map_err(|error| answer.remarks.push(error.to_string()));
-        let asks = |workspace: &Workspace| workspace.config.guard.exec != Strictness::Off;
-        if workspace.as_ref().is_ok_and(asks) {
-            doings.grants = shell::grants(&event.act, &ExecPolicy::default());
+        if let Ok(Workspace { config, .. }) = &workspace
+            && config.guard.exec != Strictness::Off
+        {
+            doings.grants = shell::grants(&event.act, &config.exec);
         }
         if doings == Doings::default() {
             return nothing("the call writes nothing");
