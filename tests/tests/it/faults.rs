@@ -6,6 +6,7 @@ mod disk;
 mod failing_calls;
 mod histories;
 mod kills;
+mod lazy;
 mod power;
 mod stopped;
 mod strace;
