@@ -279,3 +279,36 @@ fn what_is_written_is_for_this_user_alone() {
     let config = fs::metadata(env.path("dos.toml")).unwrap().permissions().mode();
     assert_eq!(config & 0o044, 0o044, "dos.toml is no secret");
 }
+
+#[test]
+fn doctor_looks_at_the_machine_and_mends_what_is_safe() {
+    let env = configured(API_WEB);
+    let codes =
+        |env: &TestEnv| field(&env.dos("doctor --json").exits(0).json()["findings"], "code");
+    let old =
+        "{\"op\":\"SPAWN\",\"lane\":\"a\",\"loop_ts\":\"t\",\"ts\":\"2001-01-01T00:00:00Z\"}\n";
+    let ahead = "{\"op\":\"ACQUIRE\",\"lane\":\"web\",\"loop_ts\":\"u\",\"lease\":{\"lane\":\"web\",\
+                 \"loop_ts\":\"u\",\"acquired_at\":\"2999-01-01T00:00:00Z\",\"tree\":[\"web/**\"]}}\n";
+    env.write_journal(format!("{old}{ahead}"));
+    let home = env.outer().join("home/.dos");
+    fs::create_dir_all(home.join("projects")).unwrap();
+    let rows = "bad\n{\"project_id\":\"x\",\"root\":\"/nowhere\"}\n";
+    fs::write(home.join("projects/index.jsonl"), rows).unwrap();
+    let found = codes(&env);
+    for code in [
+        "REGISTRY_CORRUPT",
+        "REGISTRY_STALE",
+        "REGISTRY_BEHIND",
+        "JOURNAL_PAST_CAPS",
+        "CLOCK_BEHIND",
+    ] {
+        assert!(found.contains(&code.to_string()), "{code} is not in {found:?}");
+    }
+    env.dos("doctor --fix").exits(0).says("fixed: the home registry was made anew");
+    let left = codes(&env);
+    for code in ["REGISTRY_CORRUPT", "REGISTRY_BEHIND", "JOURNAL_PAST_CAPS"] {
+        assert!(!left.contains(&code.to_string()), "{code} is still in {left:?}");
+    }
+    assert!(left.contains(&"REGISTRY_STALE".to_string()), "dropping rows is not for --fix");
+    assert_eq!(live_lanes(&env), ["web"], "nor is taking leases away");
+}

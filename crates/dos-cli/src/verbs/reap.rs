@@ -139,6 +139,17 @@ fn drop_all(workspace: &Workspace, class: &Class) -> Result<(), StoreError> {
     }
 }
 
+/// What of the journal says whether it is to be compacted.
+pub fn journal_size(referee: &Referee<'_>) -> Result<JournalSize, StoreError> {
+    let mut size = JournalSize::default();
+    referee.ledger().log().scan(|line| match decode_line(line.bytes, line.complete) {
+        Line::Entry(_) => size.see(&object_of(line.bytes).unwrap_or_default()),
+        Line::Corrupt => size.see(&Object::new()),
+        Line::Blank | Line::Foreign | Line::Torn => {}
+    })?;
+    Ok(size)
+}
+
 fn journal(
     context: &Context,
     workspace: &Workspace,
@@ -146,12 +157,7 @@ fn journal(
     apply: bool,
 ) -> anyhow::Result<Journal> {
     use dos_store::clock::Clock;
-    let mut size = JournalSize::default();
-    referee.ledger().log().scan(|line| match decode_line(line.bytes, line.complete) {
-        Line::Entry(_) => size.see(&object_of(line.bytes).unwrap_or_default()),
-        Line::Corrupt => size.see(&Object::new()),
-        Line::Blank | Line::Foreign | Line::Torn => {}
-    })?;
+    let size = journal_size(referee)?;
     let Some(past) = size.past(&workspace.config.retention, context.clock.now()?) else {
         return Ok(Journal::Under { entries: size.records });
     };

@@ -13,6 +13,7 @@ use dos_store::{StoreError, Workspace};
 
 use super::findings::{self, Finding, Severity};
 use super::hooks::{self, WiredHost};
+use super::machine;
 use super::root_and_workspace;
 use super::text::shell;
 use crate::context::Context;
@@ -85,6 +86,7 @@ impl Report {
                     report.findings.push(note);
                 }
                 let opened = report.open(context, workspace)?;
+                report.findings.extend(machine::findings(context, &opened, report.now));
                 report.opened = Some(opened);
             }
         }

@@ -3,6 +3,7 @@
 mod findings;
 mod gather;
 mod hooks;
+mod machine;
 mod report;
 mod text;
 
@@ -28,6 +29,7 @@ pub use text::{aligned, counted, plain, shell};
 Examples:
   dos doctor
   dos doctor --check           in a script: is the workspace in order?
+  dos doctor --fix             do what is safe, then report
   dos doctor --trust           once, for a .dos that is a link to another disk
   dos doctor --json            for programs: lanes, leases, lock, findings
 
@@ -40,6 +42,9 @@ pub struct Args {
     /// Exit with 1 when there is an error or a warning
     #[arg(long)]
     check: bool,
+    /// First do what is safe: tell or rebuild the home registry, compact a journal past its caps
+    #[arg(long)]
+    fix: bool,
     /// Use this workspace's `.dos` although it leads elsewhere or is another user's; from now on
     #[arg(long)]
     trust: bool,
@@ -49,6 +54,9 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     if args.trust {
         trust(context)?;
+    }
+    if args.fix {
+        machine::fix(context)?.iter().for_each(|did| output::note(&format!("fixed: {did}")));
     }
     let report = gather::Report::gather(context)?;
     if args.json {
