@@ -18,6 +18,7 @@ mod history;
 mod hooks;
 mod overlap;
 mod registry;
+mod state_diff;
 mod writers;
 
 /// A program that opens a file, appends 300 bytes and makes them durable: nothing can be cheaper.
@@ -48,7 +49,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         [] => None,
         [flag, name] if flag == "--only" => Some(name.as_str()),
         _ => bail!(
-            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry|hooks]"
+            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry|hooks|state-diff]"
         ),
     };
     if only.is_none_or(|only| only == "overlap") {
@@ -89,6 +90,9 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wanted("memory") {
         bench.memory()?;
+    }
+    if wanted("state-diff") {
+        bench.state_diff()?;
     }
     Ok(())
 }

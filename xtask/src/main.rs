@@ -1,5 +1,5 @@
 //! The habits of the project as commands: `cargo xtask
-//! check|bench|crash|fleet|hook-noise|kill|oracle|overlap-check|together`.
+//! check|bench|crash|fleet|hook-noise|kill|oracle|overlap-check|receipts|together`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,6 +15,7 @@ mod kill;
 mod oracle;
 mod original;
 mod overlap_check;
+mod receipts;
 mod together;
 
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check [--only ID] [--planted]
                               formatting, lints, crate graph, purity, licences; --planted
                               shows for each step that it fails when it must
-  bench [--only replay|acquire|memory|overlap|hooks]
+  bench [--only replay|acquire|memory|overlap|hooks|state-diff]
                               measure against the original and physical limits
   crash [--only random|crashes|schedules] [--cases N] [--seed S] [--case K]
         [--preemptions P] [--jobs J] [--plant NAME | --plants] [--marker-window] [--holes]
@@ -41,6 +42,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   oracle [--cases N] [--seed S] [--only CASE] [--keep] [--keep-going]
                               compare with the original on random input; --keep leaves the
                               files, --keep-going does not stop at the first difference
+  receipts [--cases N] [--seed S]
+                              receipts of the original are valid here and ours there, and both
+                              answer alike about random states
   together [--ops N] [--seed S]
                               one workspace, written by the original and by us, in turn and
                               at once: both agree on who is live
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         "kill" => kill::run(&rest),
         "oracle" => oracle::run(&rest),
         "together" => together::run(&rest),
+        "receipts" => receipts::run(&rest),
         "overlap-check" => overlap_check::run(&rest),
         _ => {
             eprint!("{USAGE}");

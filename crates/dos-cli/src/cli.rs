@@ -35,6 +35,8 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Arbitrate(verbs::arbitrate::Args),
+    Attest(verbs::attest::Args),
+    AttestKey(verbs::attest::KeyArgs),
     Completions(verbs::completions::Args),
     Doctor(verbs::doctor::Args),
     ExecCapability(verbs::exec_capability::Args),
@@ -69,6 +71,7 @@ pub enum Verb {
     Snapshot(verbs::snapshot::Verb),
     StateDiff(verbs::state_diff::Args),
     Supervise(verbs::supervise::Args),
+    VerifyReceipt(verbs::verify_receipt::Args),
     Watch(verbs::watch::Args),
 }
 
@@ -77,6 +80,8 @@ impl Verb {
     pub fn run(&self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Arbitrate(args) => verbs::arbitrate::run(context, args),
+            Self::Attest(args) => verbs::attest::run(context, args),
+            Self::AttestKey(args) => verbs::attest::make_key(context, args),
             Self::Completions(args) => verbs::completions::run(args),
             Self::Doctor(args) => verbs::doctor::run(context, args),
             Self::ExecCapability(args) => verbs::exec_capability::run(context, args),
@@ -105,6 +110,7 @@ impl Verb {
             Self::Snapshot(verb) => verb.run(context),
             Self::StateDiff(args) => verbs::state_diff::run(context, args),
             Self::Supervise(args) => verbs::supervise::run(context, args),
+            Self::VerifyReceipt(args) => verbs::verify_receipt::run(context, args),
             Self::Watch(args) => verbs::watch::run(context, args),
         }
     }

@@ -77,6 +77,17 @@ pub const CONTRACTS: &[Contract] = &[
         codes: &[("acquire", Exit::Yes), ("refuse", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
     },
     Contract {
+        verb: "attest",
+        codes: &[
+            ("confirmed", Exit::Yes),
+            ("refuted", Exit::No),
+            ("unwitnessed", Exit::Unwitnessed),
+            ("no_claim", Exit::Unwitnessed),
+            CONTRACT_ERROR,
+        ],
+    },
+    Contract { verb: "attest-key", codes: &[("written", Exit::Yes), CONTRACT_ERROR] },
+    Contract {
         verb: "doctor --check",
         codes: &[("healthy", Exit::Yes), ("findings", Exit::No), CONTRACT_ERROR],
     },
@@ -199,6 +210,10 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         verb: "supervise",
         codes: &[("ended", Exit::Yes), ("another", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
+        verb: "verify-receipt",
+        codes: &[("valid", Exit::Yes), ("invalid", Exit::No), CONTRACT_ERROR],
     },
     Contract { verb: "watch", codes: &[("watched", Exit::Yes), CONTRACT_ERROR, LOCK_BUSY] },
 ];

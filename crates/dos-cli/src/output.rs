@@ -81,6 +81,15 @@ pub fn paint(text: &str, paint: Paint, colour: bool) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
+/// A text of somebody else's, without characters that would move the cursor or colour the screen.
+pub fn printable(text: &str) -> String {
+    let shown = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 /// Is stdout a terminal whose user has not asked for plain text?
 pub fn wants_colour(no_color: Option<String>) -> bool {
     no_color.is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()

@@ -40,13 +40,16 @@ pub enum NotEnded {
     Io(#[from] io::Error),
 }
 
-/// Runs a command in a process group of its own. What is left of the group afterwards is ended.
-pub fn run(mut command: Command, within: Duration, most: usize) -> Result<Ended, NotEnded> {
-    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+/// Runs a command in a process group of its own. What is left of the group afterwards is ended. Its
+/// output is kept when it is at most so many bytes; with `None` it goes nowhere.
+pub fn run(mut command: Command, within: Duration, most: Option<usize>) -> Result<Ended, NotEnded> {
+    let stdout = if most.is_some() { Stdio::piped() } else { Stdio::null() };
+    let most = most.unwrap_or(0);
+    command.process_group(0).stdout(stdout).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(NotEnded::NotStarted)?;
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let stdout = collected(child.stdout.take(), most.saturating_add(1));
-    let stderr = collected(child.stderr.take(), COMPLAINT_BYTES);
+    let stdout = collected(child.stdout.take(), most.saturating_add(1), false);
+    let stderr = collected(child.stderr.take(), COMPLAINT_BYTES, true);
     let (sender, ended) = channel();
     thread::spawn(move || sender.send(child.wait()));
     let status = ended.recv_timeout(within);
@@ -66,18 +69,23 @@ pub fn run(mut command: Command, within: Duration, most: usize) -> Result<Ended,
     }
 }
 
-/// Reads at most so many bytes beside the caller, and then lets go.
+/// Reads at most so many bytes beside the caller. What is beyond is read and dropped, or else the
+/// pipe is closed, which ends most writers.
 fn collected(
     from: Option<impl Read + Send + 'static>,
     most: usize,
+    read_on: bool,
 ) -> Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        let read = match from {
-            Some(from) => from.take(most as u64).read_to_end(&mut bytes),
-            None => Ok(0),
-        };
+        let read = from.map_or(Ok(0), |mut from| {
+            let read = from.by_ref().take(most as u64).read_to_end(&mut bytes)?;
+            if read_on {
+                io::copy(&mut from, &mut io::sink())?;
+            }
+            Ok(read)
+        });
         sender.send(read.map(|_| bytes))
     });
     receiver

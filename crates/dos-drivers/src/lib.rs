@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acceptance;
 pub mod bounded;
 pub mod fleet;
 pub mod git;
@@ -12,6 +13,7 @@ pub mod init;
 pub mod launch;
 pub mod process;
 pub mod quickstart;
+pub mod receipt;
 pub mod referee;
 pub mod runner;
 pub mod signals;

@@ -3,6 +3,7 @@
 mod command;
 mod git;
 mod json;
+mod receipts;
 mod sqlite;
 mod taken;
 mod tree;

@@ -1,6 +1,7 @@
 //! One file for each verb: its arguments, and `run`.
 
 pub mod arbitrate;
+pub mod attest;
 pub mod completions;
 pub mod doctor;
 pub mod exec_capability;
@@ -30,4 +31,5 @@ pub mod shared;
 pub mod snapshot;
 pub mod state_diff;
 pub mod supervise;
+pub mod verify_receipt;
 pub mod watch;

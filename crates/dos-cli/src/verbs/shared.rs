@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use camino::Utf8PathBuf;
 use dos_core::journal::decode::object_of;
 use dos_core::lane::tree::checked_tree;
 use dos_core::lane::{Admission, Lanes, Lease, Refusal, Request};
@@ -11,6 +12,7 @@ use dos_core::witness::WitnessRung;
 use dos_core::witness::rules::pointer;
 use dos_drivers::snapshot::Reading;
 use dos_store::ledger::WAIT_DEFAULT;
+use dos_store::workspace::Environment;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -57,6 +59,28 @@ impl Readable {
             None => None,
         };
         Ok(Reading { folder: &context.current, key, rung, everything: self.no_ignore })
+    }
+}
+
+/// The key of a receipt.
+#[derive(Debug, clap::Args)]
+pub struct KeyFile {
+    /// The key: a shared secret as raw bytes, or an Ed25519 key in PEM [default: $DOS_ATTEST_KEY]
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<Utf8PathBuf>,
+}
+
+impl KeyFile {
+    /// The bytes of the key.
+    pub fn read(&self, context: &Context) -> anyhow::Result<Vec<u8>> {
+        if let Some(file) = &self.key_file {
+            let path = context.current.join(file);
+            return std::fs::read(&path).with_context(|| format!("cannot read the key {path}"));
+        }
+        let key = context.environment.variable("DOS_ATTEST_KEY")?;
+        let key = key.filter(|key| !key.is_empty());
+        let key = key.context("there is no key; pass --key-file FILE or set DOS_ATTEST_KEY")?;
+        Ok(key.into_bytes())
     }
 }
 

@@ -258,6 +258,13 @@ pub fn side(snapshot: &Snapshot) -> Value {
     })
 }
 
+/// `@SHA256` of a snapshot that was kept; else nothing.
+pub fn sealed(snapshot: &Snapshot) -> String {
+    // Whoever named it by its SHA-256 has said so.
+    let seal = snapshot.seal().filter(|seal| !snapshot.source().ends_with(seal));
+    seal.map(|seal| format!("@{seal}")).unwrap_or_default()
+}
+
 fn list(workspace: &Workspace, args: &List) -> anyhow::Result<Exit> {
     let store = Taken::of(workspace, &RealDisk);
     let names: Names = store.names()?;

@@ -120,11 +120,6 @@ impl Receipt {
     /// Reads a receipt. What is missing or of another kind is an error, never a default: a default
     /// would be checked in place of what is there.
     pub fn from_json(object: &Object) -> Result<Self, ReceiptError> {
-        let known = Self::FIELDS.iter().chain(&["signature"]);
-        let foreign = object.keys().find(|key| !known.clone().any(|field| field == key));
-        if let Some(foreign) = foreign {
-            return Err(ReceiptError::Foreign(foreign.clone()));
-        }
         let text = |field| match object.get(field) {
             Some(Value::String(text)) => Ok(text.clone()),
             other => Err(unfit(field, other, "a text")),
@@ -151,7 +146,7 @@ impl Receipt {
             .into_iter()
             .find(|algorithm| algorithm.token() == token)
             .ok_or_else(|| unfit("algorithm", object.get("algorithm"), "HMAC-SHA256 or ED25519"))?;
-        Self {
+        let receipt = Self {
             schema,
             claim: text("claim")?,
             narrated: text("narrated")?,
@@ -164,8 +159,12 @@ impl Receipt {
             timestamp: text("timestamp")?,
             algorithm,
             signature: text("signature")?,
+        };
+        let known = Self::FIELDS.iter().chain(&["signature"]);
+        match object.keys().find(|key| !known.clone().any(|field| field == key)) {
+            Some(foreign) => Err(ReceiptError::Foreign(foreign.clone())),
+            None => receipt.checked(),
         }
-        .checked()
     }
 
     const FIELDS: [&'static str; 11] = [

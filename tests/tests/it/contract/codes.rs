@@ -25,6 +25,12 @@ const CASES: &[Case] = &[
     case("arbitrate", "--lane web", "acquire"),
     case("arbitrate", "--lane api", "refuse"),
     case("arbitrate", "--leases x", "contract_error"),
+    case("attest", "--claim k --accept-cmd true --key-file one.json", "confirmed"),
+    case("attest", "--claim k --accept-cmd false --key-file one.json", "refuted"),
+    case("attest", "--claim k --accept-cmd nosuch --key-file one.json", "unwitnessed"),
+    case("attest", "--claim k --accept-cmd true", "contract_error"),
+    case("attest-key", "new.pem", "written"),
+    case("attest-key", "one.json", "contract_error"),
     case("exec-capability", "--command ls", "BOUNDED"),
     case("exec-capability", "--command A=1", "EMPTY"),
     case("exec-capability", "--command sh", "GRANTS_ARBITRARY_EXEC"),
@@ -117,6 +123,9 @@ const CASES: &[Case] = &[
     case("state-diff", "k --before nosuch --after one.json", "unwitnessed"),
     case("state-diff", "k --before one.json", "contract_error"),
     case("state-diff", "=1 --before one.json", "contract_error"),
+    case("verify-receipt", "--receipt receipt.json --key-file secret", "valid"),
+    case("verify-receipt", "--receipt receipt.json --key-file one.json", "invalid"),
+    case("verify-receipt", "--receipt one.json --key-file secret", "contract_error"),
     case("watch", "--track RID-1M89PYD52D6YY80", "watched"),
     case("watch", "", "contract_error"),
 ];
@@ -132,6 +141,9 @@ fn held() -> TestEnv {
     env.dos("lease acquire a").exits(0);
     env.write("run/run.json", "{}");
     env.write("one.json", "{\"k\": 1}");
+    env.write("secret", "s");
+    let signed = env.dos("attest --claim k --accept-cmd true --key-file secret --json");
+    env.write("receipt.json", &signed.exits(0).stdout);
     env.dos("snapshot take kept --from one.json").exits(0);
     // Silent for years.
     let ghost = concat!(

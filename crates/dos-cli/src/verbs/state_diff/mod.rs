@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::output;
+use crate::output::{self, printable};
 use crate::verbs::shared::{Readable, with};
 use crate::verbs::snapshot;
 
@@ -42,8 +42,14 @@ pub struct Args {
     /// The keys that are claimed to have changed
     #[arg(value_name = "KEY", num_args = 0..)]
     keys: Vec<String>,
+    /// The state before: a file, KIND:SOURCE, or the name of a snapshot that was taken
+    #[arg(long, value_name = "B")]
+    before: String,
+    /// The state after
+    #[arg(long, value_name = "A")]
+    after: String,
     #[command(flatten)]
-    sides: Sides,
+    compared: Compared,
     /// How the agent put it; shown, never read
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     narrated: String,
@@ -62,19 +68,6 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// The two states, and how they are read and compared.
-#[derive(Debug, clap::Args)]
-pub struct Sides {
-    /// The state before: a file, KIND:SOURCE, or the name of a snapshot that was taken
-    #[arg(long, value_name = "B", required = true)]
-    pub before: String,
-    /// The state after
-    #[arg(long, value_name = "A", required = true)]
-    pub after: String,
-    #[command(flatten)]
-    pub compared: Compared,
 }
 
 /// How states are read and compared.
@@ -108,10 +101,15 @@ impl Compared {
 pub type Both = Result<(Snapshot, Snapshot), Unreadable>;
 
 /// Reads both states.
-pub fn read_both(context: &Context, workspace: &Workspace, sides: &Sides) -> anyhow::Result<Both> {
-    let reading = sides.compared.readable.reading(context)?;
-    let before = snapshot::read(workspace, &reading, &sides.before)?;
-    let after = snapshot::read(workspace, &reading, &sides.after)?;
+pub fn read_both(
+    context: &Context,
+    workspace: &Workspace,
+    (before, after): (&str, &str),
+    compared: &Compared,
+) -> anyhow::Result<Both> {
+    let reading = compared.readable.reading(context)?;
+    let before = snapshot::read(workspace, &reading, before)?;
+    let after = snapshot::read(workspace, &reading, after)?;
     Ok(before.and_then(|before| Ok((before, after?))))
 }
 
@@ -119,8 +117,8 @@ pub fn read_both(context: &Context, workspace: &Workspace, sides: &Sides) -> any
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
     let claims = claims(context, args)?;
-    let rules = args.sides.compared.rules(&workspace.config.state_rules)?;
-    let both = read_both(context, &workspace, &args.sides)?;
+    let rules = args.compared.rules(&workspace.config.state_rules)?;
+    let both = read_both(context, &workspace, (&args.before, &args.after), &args.compared)?;
     let (before, after) = match &both {
         Ok((before, after)) => (before, after),
         Err(unreadable) => return Ok(unwitnessed(args, &claims, unreadable)),
@@ -189,7 +187,7 @@ fn unwitnessed(args: &Args, claims: &[Claim], unreadable: &Unreadable) -> Exit {
         true => output::answer(&answer(&verdicts), true),
         false => {
             output::line("VERDICT   UNWITNESSED");
-            output::line(&format!("WHY       {unreadable}"));
+            output::line(&format!("WHY       {}", printable(&unreadable.to_string())));
         }
     }
     Exit::Unwitnessed
@@ -216,9 +214,9 @@ fn print(verdict: &EffectVerdict, counts: Option<&str>) {
     let (believe, refuted) = (flag(verdict.believe()), flag(verdict.refuted()));
     let rung = verdict.accountability.map_or("-", |rung| rung.token());
     let witness = if witness.is_empty() { "(none)" } else { witness };
-    output::line(&format!("EFFECT    {claim_key}"));
+    output::line(&format!("EFFECT    {}", printable(claim_key)));
     if !verdict.narrated.is_empty() {
-        output::line(&format!("NARRATED  {}", verdict.narrated));
+        output::line(&format!("NARRATED  {}", printable(&verdict.narrated)));
     }
     if let Some(counts) = counts {
         output::line(&format!("DELTA     {counts}"));
@@ -226,7 +224,7 @@ fn print(verdict: &EffectVerdict, counts: Option<&str>) {
     let token = outcome.token();
     output::line(&format!("VERDICT   {token}   (believe={believe} refuted={refuted})"));
     output::line(&format!("WITNESS   {witness} ({rung})"));
-    output::line(&format!("WHY       {reason}"));
+    output::line(&format!("WHY       {}", printable(reason)));
 }
 
 /// The last line, where there are several claims.

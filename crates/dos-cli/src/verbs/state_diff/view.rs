@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::output::{self, Paint, paint};
+use crate::output::{self, Paint, paint, printable};
 use crate::verbs::snapshot::side;
 
 /// So many characters of a value are shown.
@@ -144,13 +144,4 @@ fn cut(text: &str) -> String {
         None => shown,
         Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or_default()),
     }
-}
-
-/// Without characters that would move the cursor or colour the screen: the agent chose them.
-fn printable(text: &str) -> String {
-    let shown = |character: char| match character.is_control() {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    };
-    text.chars().map(shown).collect()
 }
