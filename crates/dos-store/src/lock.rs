@@ -11,13 +11,21 @@
 //!
 //! `tests/lock_model` runs this code through every interleaving with the original's protocol.
 
+mod hold;
+mod kernel;
+
 use std::io;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use hold::Held;
+pub use kernel::{guard_path, journal_guard_path, kernel_lock};
+
+use self::hold::{Installed, Taken};
+use self::kernel::{POLL_MAX, crew_path, locked, tried, uneven_pause};
 use crate::clock::Clock;
-use crate::disk::{Disk, DiskFile, FileId, LockFile, Stat, folder_of, read_open, read_small};
+use crate::disk::{Disk, DiskFile, LockFile, Stat, folder_of, read_open, read_small};
 use crate::error::StoreError;
 use crate::lock_body;
 
@@ -44,89 +52,6 @@ const DRAFT: &str = ".t.";
 const SWAP: &str = ".swap.";
 /// For so long one who leaves waits for the kernel lock of one who has left before.
 const QUIT_WAIT: Duration = Duration::from_millis(100);
-const POLL_MIN: Duration = Duration::from_micros(50);
-const POLL_MAX: Duration = Duration::from_millis(3);
-
-/// Takes the kernel lock on a guard file, waiting at most `wait`. It orders our own processes
-/// alone; dropping it, or dying, frees it.
-pub fn kernel_lock<D: Disk, C: Clock>(
-    disk: &D,
-    clock: &C,
-    guard: &Utf8Path,
-    wait: Duration,
-) -> Result<D::Lock, StoreError> {
-    locked(disk, clock, guard, None, wait)
-}
-
-/// The same, where the guard file may still be open from the last time.
-fn locked<D: Disk, C: Clock>(
-    disk: &D,
-    clock: &C,
-    guard: &Utf8Path,
-    mut open: Option<D::Lock>,
-    wait: Duration,
-) -> Result<D::Lock, StoreError> {
-    let started = clock.elapsed();
-    let deadline = started.saturating_add(wait);
-    loop {
-        let tried = tried(disk, guard, &mut open, D::Lock::try_alone);
-        if let Some(lock) = tried.map_err(StoreError::io("lock", guard))? {
-            return Ok(lock);
-        }
-        let now = clock.elapsed();
-        if now >= deadline {
-            let holder = "another process is writing".to_string();
-            return Err(StoreError::Busy { path: guard.to_owned(), holder });
-        }
-        clock.sleep(uneven_pause(clock, now.saturating_sub(started) / 4));
-    }
-}
-
-/// One try. A file that stays open is kept for the next one.
-fn tried<D: Disk>(
-    disk: &D,
-    path: &Utf8Path,
-    open: &mut Option<D::Lock>,
-    attempt: fn(&mut D::Lock) -> io::Result<bool>,
-) -> io::Result<Option<D::Lock>> {
-    let mut lock = match open.take() {
-        Some(lock) => lock,
-        None => disk.open_lock(path)?,
-    };
-    match attempt(&mut lock) {
-        Ok(true) => Ok(Some(lock)),
-        Ok(false) => {
-            *open = Some(lock);
-            Ok(None)
-        }
-        // It was removed: another one has to be opened.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// The guard file of a locked file.
-pub fn guard_path(file: &Utf8Path) -> Utf8PathBuf {
-    Utf8PathBuf::from(format!("{file}.guard"))
-}
-
-/// The file that every process of ours has a share in that wants the mutex or has it.
-fn crew_path(file: &Utf8Path) -> Utf8PathBuf {
-    Utf8PathBuf::from(format!("{file}.crew"))
-}
-
-/// The guard file of a journal, wherever its visible lock file is.
-pub fn journal_guard_path(journal: &Utf8Path) -> Utf8PathBuf {
-    journal.with_file_name(".lane-lease.lock.guard")
-}
-
-/// A short while, at most about `most`, that differs from one waiter to the next. Most writers are
-/// done in a fraction of a millisecond; who waits for longer is in less of a hurry.
-fn uneven_pause<C: Clock>(clock: &C, most: Duration) -> Duration {
-    let most = most.clamp(POLL_MIN, POLL_MAX);
-    let quarters = clock.elapsed().subsec_nanos() % 4 + 1;
-    most * quarters / 4
-}
 
 /// What a process keeps open from one hold of the mutex to the next.
 pub struct Kept<D: Disk> {
@@ -160,32 +85,6 @@ impl<D, C> Clone for LaneMutex<'_, D, C> {
     }
 }
 
-/// The mutex, held.
-pub struct Held<'a, D: Disk, C> {
-    taken: Taken<'a, D, C>,
-    crew: D::Lock,
-}
-
-/// The kernel lock and the lock file, of one who has a share in the crew.
-struct Taken<'a, D: Disk, C> {
-    mutex: LaneMutex<'a, D, C>,
-    /// What lets the next of our processes go on once it is freed.
-    kernel: Vec<D::Lock>,
-    /// The lock file.
-    installed: Installed<D::File>,
-    /// Tells apart the names that it has while it is not visible.
-    nonce: String,
-    since: Duration,
-}
-
-/// Our lock file, kept open: as long as it is, no other file can have its number.
-struct Installed<F> {
-    _file: F,
-    id: FileId,
-    /// When it was written, since the epoch.
-    written: Duration,
-}
-
 /// Who has the visible lock file.
 enum Visible<F> {
     Free,
@@ -206,22 +105,6 @@ struct Seen<F> {
     file: F,
     stat: Stat,
     content: Vec<u8>,
-}
-
-impl<F> Installed<F> {
-    fn of(file: F, stat: Stat) -> Self {
-        Self { _file: file, id: stat.id, written: stat.modified }
-    }
-}
-
-/// What became of our draft.
-enum Swapped {
-    /// It is in place.
-    Out,
-    /// It is a draft as before.
-    Back,
-    /// It is neither.
-    Lost,
 }
 
 impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
@@ -588,155 +471,6 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
 
     fn stat(&self, path: &Utf8Path) -> Result<Option<Stat>, StoreError> {
         self.disk.stat(path).map_err(StoreError::io("look at", path))
-    }
-}
-
-impl<D: Disk, C: Clock> Held<'_, D, C> {
-    /// Is the visible file still ours? To be asked right before writing: a process that was
-    /// stopped for long may wake up without its lock.
-    pub fn is_ours(&self) -> Result<bool, StoreError> {
-        self.taken.is_ours()
-    }
-
-    /// Lets the mutex go, and whatever belongs to it.
-    pub fn release(self) -> Result<(), StoreError> {
-        let mutex = self.taken.mutex.clone();
-        mutex.leave(&mut self.pass_on()?)
-    }
-
-    /// Lets the mutex go. Where others of ours are in the crew, the visible file stays for them, and
-    /// we stay in the crew until [`LaneMutex::leave`]. One that has been there for long goes in any
-    /// case, and one that is no longer ours is left alone.
-    pub fn pass_on(self) -> Result<Kept<D>, StoreError> {
-        let Self { taken, mut crew } = self;
-        if !taken.is_fresh()? {
-            return Ok(Kept::default());
-        }
-        let visible = taken.mutex.visible;
-        let lock_failed = || StoreError::io("lock", visible);
-        let alone = crew.try_alone().map_err(lock_failed())?;
-        let age = taken.mutex.age(&taken.installed)?;
-        let passed_on = !alone && (0..CHAIN_MILLIS).contains(&age);
-        // Who has the crew alone is leaving, and may not have waited for us.
-        let in_crew = passed_on && crew.try_share().map_err(lock_failed())?;
-        if !in_crew {
-            taken.withdraw()?;
-        }
-        let Taken { mut kernel, installed, .. } = taken;
-        for lock in kernel.iter_mut().rev().chain(alone.then_some(&mut crew)) {
-            lock.free().map_err(StoreError::io("unlock", visible))?;
-        }
-        let installed = in_crew.then_some(installed);
-        Ok(Kept { crew: Some(crew), in_crew, guards: kernel, installed })
-    }
-}
-
-impl<D: Disk, C: Clock> Taken<'_, D, C> {
-    /// Puts our lock file in place. False when it was lost on the way.
-    fn install(&self, draft: &Utf8Path, deadline: Duration) -> Result<bool, StoreError> {
-        let mutex = &self.mutex;
-        if mutex.placed(draft)? {
-            return Ok(true);
-        }
-        loop {
-            let (judged, settle) = match mutex.classify()? {
-                Visible::Free if mutex.placed(draft)? => return Ok(true),
-                Visible::Ours { age, seen } => {
-                    // Past that age the original may be stealing the same leftover at this moment.
-                    let fresh = age.is_some_and(|age| (0..SURELY_FRESH_MILLIS).contains(&age));
-                    (seen, !fresh)
-                }
-                Visible::Foreign { stale: true, seen } => (seen, true),
-                Visible::Free | Visible::Foreign { .. } => {
-                    mutex.pause(deadline)?;
-                    continue;
-                }
-            };
-            match self.swap_out(draft, &judged)? {
-                Swapped::Out => {
-                    if settle {
-                        mutex.clock.sleep(SETTLE);
-                    }
-                    return Ok(true);
-                }
-                Swapped::Back => mutex.pause(deadline)?,
-                Swapped::Lost => return Ok(false),
-            }
-        }
-    }
-
-    /// Swaps our draft with the lock judged stale; swaps back when something else came out.
-    fn swap_out(&self, draft: &Utf8Path, judged: &Seen<D::File>) -> Result<Swapped, StoreError> {
-        let (mutex, swap) = (&self.mutex, &self.swap());
-        let failed = || StoreError::io("replace", mutex.visible);
-        mutex.disk.rename(draft, swap).map_err(failed())?;
-        if mutex.exchanged(swap)? {
-            let came_out = mutex.stat(swap)?.map(|stat| stat.id);
-            let content = read_small(mutex.disk, swap, lock_body::BYTES_MAX).map_err(failed())?;
-            if came_out == Some(judged.stat.id) && content.as_ref() == Some(&judged.content) {
-                mutex.disk.remove(swap).map_err(failed())?;
-                return Ok(Swapped::Out);
-            }
-            for _ in 0..2 {
-                if mutex.exchanged(swap)? {
-                    break;
-                }
-                // Another program took ours away, or removed it taking it for its own.
-                if mutex.placed(swap)? {
-                    return Ok(Swapped::Lost);
-                }
-            }
-            if !self.is_at(swap)? {
-                // Not ours: it stays where it is, and counts until the next of us puts it back.
-                return Ok(Swapped::Lost);
-            }
-        }
-        mutex.disk.rename(swap, draft).map_err(failed())?;
-        Ok(Swapped::Back)
-    }
-
-    fn is_ours(&self) -> Result<bool, StoreError> {
-        Ok(self.is_fresh()? && self.is_visible()?)
-    }
-
-    /// Have we held it for less than half its time to live? Nor may the wall clock, by which the
-    /// original judges, have gone on for much longer: a machine that slept shows it there alone.
-    fn is_fresh(&self) -> Result<bool, StoreError> {
-        let slept = self.mutex.clock.elapsed().saturating_sub(self.since).as_millis();
-        let age = self.mutex.age(&self.installed)?;
-        Ok(slept < (TTL_MILLIS / 2) as u128 && age < ADOPTED_MILLIS + TTL_MILLIS / 2)
-    }
-
-    /// Is the file under the visible name the one that we put there?
-    fn is_visible(&self) -> Result<bool, StoreError> {
-        self.is_at(self.mutex.visible)
-    }
-
-    fn is_at(&self, path: &Utf8Path) -> Result<bool, StoreError> {
-        Ok(self.mutex.stat(path)?.is_some_and(|stat| stat.id == self.installed.id))
-    }
-
-    /// Takes our lock file away, if it is there. Should another program's have come in its place
-    /// since we looked, it goes back.
-    fn withdraw(&self) -> Result<(), StoreError> {
-        let (disk, visible) = (self.mutex.disk, self.mutex.visible);
-        if !self.is_visible()? {
-            return Ok(());
-        }
-        let swap = &self.swap();
-        match disk.rename(visible, swap) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other.map_err(StoreError::io("remove", visible))?,
-        }
-        match self.is_at(swap)? {
-            true => disk.remove(swap).map_err(StoreError::io("remove", swap)),
-            false => self.mutex.placed(swap).map(|_| ()),
-        }
-    }
-
-    /// The name of our lock file while it is swapped.
-    fn swap(&self) -> Utf8PathBuf {
-        self.mutex.beside(SWAP, &self.nonce)
     }
 }
 
