@@ -1,5 +1,6 @@
 //! The hooks as hosts call them: the real binary, an event on its input, the host's words back.
 
+mod elsewhere;
 mod evasion;
 mod guard;
 mod noise;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{API_WEB, configured, empty, field, live_lanes};
 
-const SHARED: &str = "[workspace]\nscope = \"repository\"\n";
+pub const SHARED: &str = "[workspace]\nscope = \"repository\"\n";
 
 fn projects(env: &TestEnv) -> Vec<Value> {
     env.dos("projects --json").exits(0).json().as_array().unwrap().clone()
@@ -18,7 +18,7 @@ fn projects(env: &TestEnv) -> Vec<Value> {
 
 /// git, in that folder of the workspace.
 #[track_caller]
-fn git(env: &TestEnv, folder: &str, arguments: &str) {
+pub fn git(env: &TestEnv, folder: &str, arguments: &str) {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=a", "-c", "user.email=a@b", "-C"]);
     command.arg(env.path(folder)).args(arguments.split_whitespace());
@@ -27,7 +27,7 @@ fn git(env: &TestEnv, folder: &str, arguments: &str) {
 }
 
 /// A repository `main` with that `dos.toml`, and work trees of it.
-fn repository(config: &str, trees: &[&str]) -> TestEnv {
+pub fn repository(config: &str, trees: &[&str]) -> TestEnv {
     let env = empty();
     env.write("main/dos.toml", config);
     git(&env, "main", "init -q");
@@ -39,7 +39,7 @@ fn repository(config: &str, trees: &[&str]) -> TestEnv {
     env
 }
 
-fn take(tree: &str, lane: &str, owner: &str) -> String {
+pub fn take(tree: &str, lane: &str, owner: &str) -> String {
     format!("lease-lane acquire --workspace {tree} --lane {lane} --owner {owner}")
 }
 

@@ -104,6 +104,8 @@ pub struct Evidence<'a> {
     pub leases: &'a [&'a Lease],
     /// The root of the workspace, absolute and without links.
     pub root: &'a str,
+    /// Is the agent in another workspace, so that its commands have to name this one?
+    pub is_away: bool,
     /// The user's home folder, for protected patterns that start with `~/`.
     pub home: Option<&'a str>,
     /// The built-in protected patterns.
@@ -199,8 +201,10 @@ pub fn decide(evidence: &Evidence<'_>, policy: &GuardPolicy) -> Decision {
     if let Some(grant) = &doings.grants {
         found.push((policy.exec, exec(grant)));
     }
-    if !doings.checkout_ops.is_empty() && !others.is_empty() {
-        found.push((policy.checkout_ops, checkout(&doings.checkout_ops, &others, evidence.now)));
+    let works_here = |lease: &&Lease| lease.worktree().is_none_or(|tree| tree == evidence.root);
+    let hit: Vec<&Lease> = others.iter().copied().filter(works_here).collect();
+    if !doings.checkout_ops.is_empty() && !hit.is_empty() {
+        found.push((policy.checkout_ops, checkout(&doings.checkout_ops, &hit, evidence.now)));
     }
     if let Some(place) = places.iter().find(|place| !mine.is_empty() && !mine.may_write(place)) {
         found.push((policy.outside_lane, outside(place, &own, &mine)));
@@ -415,9 +419,13 @@ fn in_the_way(
         }
         (false, _) => format!("DOS: {shown} may be in a lane of somebody else."),
     };
+    let place = match evidence.is_away {
+        true => format!(" --workspace {}", word(evidence.root)),
+        false => String::new(),
+    };
     let text = format!(
         "{opening} {} Leave it alone, by whatever tool: work on files outside of that lane, or ask \
-         {holder} to release it, or wait for it: dos lease-lane acquire --lane {} --owner {} \
+         {holder} to release it, or wait for it: dos lease-lane acquire{place} --lane {} --owner {} \
          --wait 10m",
         blocker.sentence(evidence.now),
         word(&lane),

@@ -5,6 +5,7 @@
 
 mod event;
 mod marker;
+mod owners;
 mod posttool;
 mod pretool;
 pub mod resolve;

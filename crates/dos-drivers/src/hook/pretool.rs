@@ -9,11 +9,13 @@ use dos_core::hook::{Act, Event, GuardPolicy, Strictness};
 use dos_core::journal::entry::{self, About};
 use dos_core::lane::{Case, Lease};
 use dos_core::timestamp::Timestamp;
-use dos_store::Workspace;
 use dos_store::clock::Clock;
+use dos_store::disk::RealDisk;
 use dos_store::snapshot::snapshot_path;
 use dos_store::workspace::Environment;
+use dos_store::{StoreError, Workspace};
 
+use super::owners::{Elsewhere, Owners};
 use super::{Answer, Caller, shell};
 use crate::host::{self, Moment, Word};
 use crate::process;
@@ -31,76 +33,132 @@ impl<E: Environment> Caller<'_, E> {
         let Some(event) = self.event(input, Moment::Pre) else {
             return nothing("no event of a call that is about to run");
         };
-        let Some(root) = self.root(&self.start(Some(&event))) else {
-            return nothing("nothing here is refereed");
-        };
         if event.act == Act::Reads {
             return nothing("the call writes nothing");
         }
+        let root = self.root(&self.start(Some(&event)));
         let home = self.variable("HOME").map(Utf8PathBuf::from);
-        let folder = self.folder(&event, &root);
-        let mut doings = shell::doings(&event.act, &folder, home.as_deref(), &root);
+        let folder = self.folder(&event, root.as_deref());
+        let seen = shell::seen(&event.act, &folder, home.as_deref(), root.as_deref());
         let mut answer = Answer::default();
-        let workspace = self.open(&root).map_err(|error| answer.remarks.push(error.to_string()));
-        if let Ok(Workspace { config, .. }) = &workspace
-            && config.guard.exec != Strictness::Off
-        {
-            doings.grants = shell::grants(&event.act, &config.exec);
+        let mut owners = Owners::beside(root.as_deref());
+        let mut judged: Vec<Judged> = Vec::new();
+        let mut state = None;
+        if let Some(root) = &root {
+            let workspace = self.open(root).map_err(|error| answer.remarks.push(error.to_string()));
+            let workspace = workspace.ok();
+            let mut doings = owners.share(&seen, root);
+            if let Some(Workspace { config, .. }) = &workspace
+                && config.guard.exec != Strictness::Off
+            {
+                doings.grants = shell::grants(&event.act, &config.exec);
+            }
+            state = workspace.as_ref().map(|workspace| workspace.state.clone());
+            let call = Call { event: &event, root, doings, home: home.as_deref(), is_away: false };
+            judged.extend(self.judge(&call, workspace, &mut answer.remarks));
         }
-        if doings == Doings::default() {
-            return nothing("the call writes nothing");
+        for root in &owners.others(&seen) {
+            let opened = self.open_other(root, state.as_deref());
+            let workspace = opened.map_err(|error| answer.remarks.push(error.to_string())).ok();
+            let doings = owners.share(&seen, root);
+            let call = Call { event: &event, root, doings, home: home.as_deref(), is_away: true };
+            judged.extend(self.judge(&call, workspace, &mut answer.remarks));
         }
-        let referee = workspace.as_ref().ok().map(|workspace| Referee::new(workspace, self.clock));
-        let view = referee.as_ref().and_then(|referee| {
-            referee.view().map_err(|error| answer.remarks.push(error.to_string())).ok()
-        });
-        let now = view.as_ref().map(|view| view.moment.now).or_else(|| self.clock.now().ok());
-        let Some(now) = now else {
-            return nothing("the clock cannot be read");
+        if judged.is_empty() && answer.remarks.is_empty() {
+            return nothing("nothing here is refereed, or the call writes nothing");
+        }
+        // A call that is denied did nothing that anybody needs to be warned of.
+        let is_denied = |judged: &Judged| matches!(judged.decision, Decision::Deny(_));
+        if let Some(at) = judged.iter().position(is_denied) {
+            judged = vec![judged.swap_remove(at)];
+        }
+        let advice = judged.iter().filter_map(|judged| judged.decision.advice());
+        let text = advice.map(|advice| advice.text.as_str()).collect::<Vec<_>>().join("\n");
+        answer.said = match judged.iter().any(is_denied) {
+            true => self.host.say(Word::Deny(&text), Moment::Pre),
+            false if text.is_empty() => self.pass(Moment::Pre),
+            false => self.host.say(Word::Warn(&text), Moment::Pre),
         };
-        let case = Gathered { root: &root, home: home.as_deref(), doings: &doings, now };
-        let decision = self.decide(&event, &case, workspace.as_ref().ok(), view.as_ref());
-        answer.said = match &decision {
-            Decision::Pass => self.pass(Moment::Pre),
-            Decision::Warn(advice) => self.host.say(Word::Warn(&advice.text), Moment::Pre),
-            Decision::Deny(advice) => self.host.say(Word::Deny(&advice.text), Moment::Pre),
-        };
-        if let Some(referee) = referee.filter(|_| event.session.as_deref() != Some(CANARY)) {
-            let recorded = self.record(&referee, &event, &decision);
-            answer.remarks.extend(recorded.err().map(|error| format!("not recorded: {error}")));
+        for Judged { workspace, decision } in &judged {
+            if let Some(workspace) = workspace
+                && event.session.as_deref() != Some(CANARY)
+            {
+                let referee = Referee::new(workspace, self.clock);
+                let recorded = self.record(&referee, &event, decision);
+                answer.remarks.extend(recorded.err().map(|error| format!("not recorded: {error}")));
+            }
         }
         answer
     }
 
+    /// Opens a workspace that the hook was not called for. Variables that name the files of the one
+    /// it was called for are those of its work trees too, where they share a state.
+    fn open_other(
+        &self,
+        root: &Utf8Path,
+        state: Option<&Utf8Path>,
+    ) -> Result<Workspace, StoreError> {
+        let environment = Elsewhere(self.environment);
+        let other = Workspace::open(&RealDisk, &environment, Some(root), self.current)?;
+        match state == Some(other.state.as_path()) {
+            true => self.open(root),
+            false => Ok(other),
+        }
+    }
+
+    /// What one workspace says to its share of the call; `None` when there is nothing to be said.
+    fn judge(
+        &self,
+        call: &Call<'_>,
+        workspace: Option<Workspace>,
+        remarks: &mut Vec<String>,
+    ) -> Option<Judged> {
+        if call.doings == Doings::default() {
+            return None;
+        }
+        let view = workspace.as_ref().and_then(|workspace| {
+            let view = Referee::new(workspace, self.clock).view();
+            view.map_err(|error| remarks.push(error.to_string())).ok()
+        });
+        let now = view.as_ref().map(|view| view.moment.now).or_else(|| self.clock.now().ok());
+        let Some(now) = now else {
+            remarks.push("the clock cannot be read".to_string());
+            return None;
+        };
+        let decision = self.decide(call, workspace.as_ref(), view.as_ref(), now);
+        Some(Judged { workspace, decision })
+    }
+
     /// The folder that the agent is in.
-    fn folder(&self, event: &Event, root: &Utf8Path) -> Utf8PathBuf {
-        match &event.cwd {
-            Some(cwd) => self.current.join(cwd),
-            None if self.current.starts_with(root) => self.current.to_owned(),
-            None => root.to_owned(),
+    fn folder(&self, event: &Event, root: Option<&Utf8Path>) -> Utf8PathBuf {
+        match (&event.cwd, root) {
+            (Some(cwd), _) => self.current.join(cwd),
+            (None, Some(root)) if !self.current.starts_with(root) => root.to_owned(),
+            (None, _) => self.current.to_owned(),
         }
     }
 
     fn decide(
         &self,
-        event: &Event,
-        gathered: &Gathered<'_>,
+        call: &Call<'_>,
         workspace: Option<&Workspace>,
         view: Option<&View>,
+        now: Timestamp,
     ) -> Decision {
         let leases = view.map(View::leases).unwrap_or_default();
-        let asker = self.asker(event, &leases, view);
+        let asker = self.asker(call.event, &leases, view);
         let protected: Vec<&str> = guard::PROTECTED.into_iter().chain(host::protected()).collect();
         let evidence = Evidence {
-            doings: gathered.doings,
+            doings: &call.doings,
             asker: &asker,
             leases: &leases,
-            root: gathered.root.as_str(),
-            home: gathered.home.map(Utf8Path::as_str),
+            root: call.root.as_str(),
+            is_away: call.is_away,
+            home: call.home.map(Utf8Path::as_str),
             protected: &protected,
-            machinery: &machinery(gathered.root, workspace, self.program),
+            machinery: &machinery(call.root, workspace, self.program),
             case: workspace.map_or(Case::default(), |workspace| workspace.config.case),
-            now: gathered.now,
+            now,
         };
         match workspace {
             Some(workspace) => pretool::decide(&evidence, &workspace.config.guard),
@@ -151,12 +209,19 @@ impl<E: Environment> Caller<'_, E> {
     }
 }
 
-/// What was gathered of a call.
-struct Gathered<'a> {
+/// A call, and its share in one workspace.
+struct Call<'a> {
+    event: &'a Event,
     root: &'a Utf8Path,
+    doings: Doings,
     home: Option<&'a Utf8Path>,
-    doings: &'a Doings,
-    now: Timestamp,
+    is_away: bool,
+}
+
+/// What one workspace says.
+struct Judged {
+    workspace: Option<Workspace>,
+    decision: Decision,
 }
 
 /// The referee's own files, wherever they are, and the program itself.

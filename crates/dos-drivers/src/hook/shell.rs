@@ -21,10 +21,33 @@ const INLINE: [&str; 7] = ["-c", "-e", "-E", "-p", "-r", "--eval", "--print"];
 /// Programs that put something into a folder without saying what.
 const UNPACKERS: [&str; 6] = ["gh", "git format-patch", "rsync", "tar", "unzip", "wget"];
 
-/// What the act does, for an agent that is in that folder.
-pub fn doings(act: &Act, folder: &Utf8Path, home: Option<&Utf8Path>, root: &Utf8Path) -> Doings {
+/// What a call does, wherever it does it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// All of it but what follows.
+    pub doings: Doings,
+    /// What it does to whole checkouts.
+    pub checkouts: Vec<Checkout>,
+}
+
+/// An operation on a whole checkout.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Checkout {
+    /// As people name it: `git stash`.
+    pub name: String,
+    /// The folder it runs in, without links.
+    pub folder: Utf8PathBuf,
+}
+
+/// What the act does, for an agent that is in that folder and was given that workspace.
+pub fn seen(
+    act: &Act,
+    folder: &Utf8Path,
+    home: Option<&Utf8Path>,
+    root: Option<&Utf8Path>,
+) -> Seen {
     let bases = Bases { folder, home };
-    match act {
+    let doings = match act {
         Act::Reads => Doings::default(),
         Act::Writes(paths) => Doings {
             touches: paths.iter().map(|path| bases.touch(path, Reach::Itself)).collect(),
@@ -38,27 +61,27 @@ pub fn doings(act: &Act, folder: &Utf8Path, home: Option<&Utf8Path>, root: &Utf8
         Act::Runs { command, folder: given } => {
             let start = given.as_ref().map(|given| bases.absolute(given));
             let bases = Bases { folder: start.as_deref().unwrap_or(folder), home };
-            of_command(command, &bases, root)
+            return of_command(command, &bases, root.unwrap_or(folder));
         }
-    }
+    };
+    Seen { doings, checkouts: Vec::new() }
 }
 
-fn of_command(command: &str, bases: &Bases<'_>, root: &Utf8Path) -> Doings {
+fn of_command(command: &str, bases: &Bases<'_>, root: &Utf8Path) -> Seen {
     let found = footprint(command);
     let mut doings = Doings::default();
     for write in &found.writes {
         add(write, bases, &mut doings);
     }
-    for op in &found.checkout_ops {
-        let folder = super::resolve::followed(&bases.absolute(&op.directory));
-        let concerns_us = folder.starts_with(root) || root.starts_with(&folder);
-        if !op.doubtful && concerns_us && !doings.checkout_ops.contains(&op.name) {
-            doings.checkout_ops.push(op.name.clone());
-        }
-    }
+    let certain = found.checkout_ops.iter().filter(|op| !op.doubtful);
+    let checkouts = certain.map(|op| Checkout {
+        name: op.name.clone(),
+        folder: super::resolve::followed(&bases.absolute(&op.directory)),
+    });
+    let checkouts = checkouts.collect();
     let unknown = found.unknown.first().map(|unknown| unknown.what.clone());
     if unknown.is_none() && !command.contains("dos") {
-        return doings;
+        return Seen { doings, checkouts };
     }
     let invocations = run(command).invocations;
     doings.touches.extend(invocations.iter().flat_map(|it| of_ourselves(it, bases, root)));
@@ -69,7 +92,7 @@ fn of_command(command: &str, bases: &Bases<'_>, root: &Utf8Path) -> Doings {
         doings.runs_inline_code = invocations.iter().any(is_inline);
         doings.mentions.extend(mentions(command, bases, is_code));
     }
-    doings
+    Seen { doings, checkouts }
 }
 
 /// What runs any code, when somebody wants to know.

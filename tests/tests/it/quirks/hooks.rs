@@ -128,6 +128,19 @@ fn h09_no_spelling_of_a_path_slips_past() {
 }
 
 #[test]
+fn h10_a_command_touches_what_it_writes() {
+    let env = configured(API_WEB);
+    env.dos("lease-lane acquire --lane api --kind cluster --owner a").exits(0);
+    let run = |command: &str| call("s", "Bash", json!({"command": command}));
+    for command in ["cat api/x.py", "grep -r x api > /dev/null", "ls api"] {
+        assert_eq!(verdict(&pretool(&env, &run(command))), Verdict::Pass, "{command}");
+    }
+    for command in ["rm -rf api", "cp x api/", "cat x > api/new"] {
+        assert!(is_denied(&env, &run(command)), "{command}");
+    }
+}
+
+#[test]
 fn h11_a_read_is_neither_advised_nor_recorded() {
     let env = configured(API_WEB);
     env.dos("lease-lane acquire --lane api --kind cluster --owner a").exits(0);
