@@ -202,7 +202,8 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         let Visible::Ours { seen, .. } = self.classify()? else {
             return Ok(());
         };
-        self.holding(kernel, Installed::of(seen.file, seen.stat))?.withdraw()
+        let now = self.clock.now()?.millis();
+        self.holding(kernel, Installed::of(seen.file, seen.stat, now))?.withdraw()
     }
 
     /// The kernel locks, or who is in the way at the deadline.
@@ -301,8 +302,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
     }
 
     fn age(&self, installed: &Installed<D::File>) -> Result<i64, StoreError> {
-        let written = i64::try_from(installed.written.as_millis()).unwrap_or(i64::MAX);
-        Ok(self.clock.now()?.millis().saturating_sub(written))
+        Ok(self.clock.now()?.millis().saturating_sub(installed.written))
     }
 
     /// The visible lock file, if it is one that the process of ours before us has left to us, or has
@@ -312,9 +312,12 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             return Ok(None);
         };
         let beside = [self.prefix(DRAFT), self.prefix(SWAP), self.steals()];
-        let young = age.is_some_and(|age| (0..ADOPTED_MILLIS).contains(&age));
-        let alone = young && self.siblings(&beside)?.is_empty();
-        Ok(alone.then(|| Installed::of(seen.file, seen.stat)))
+        let Some(age) = age.filter(|age| (0..ADOPTED_MILLIS).contains(age)) else {
+            return Ok(None);
+        };
+        let written = self.clock.now()?.millis().saturating_sub(age);
+        let alone = self.siblings(&beside)?.is_empty();
+        Ok(alone.then(|| Installed::of(seen.file, seen.stat, written)))
     }
 
     /// Waits a short, uneven while, or says who is in the way once the deadline has passed.
@@ -351,7 +354,8 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
     fn write_draft(&self, nonce: &str, draft: &Utf8Path) -> Result<Installed<D::File>, StoreError> {
         let owner = format!("dos/{}/{}/{nonce}", one_line(self.host), std::process::id());
         let more = [("guard", "1"), ("nonce", nonce)];
-        let body = lock_body::render(&owner, self.clock.now()?, &more);
+        let now = self.clock.now()?;
+        let body = lock_body::render(&owner, now, &more);
         let created = self.disk.create_new(draft, body.as_bytes());
         let created = created.and_then(|file| Ok((file.stat()?, file)));
         let (stat, file) = created.map_err(|error| {
@@ -359,7 +363,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             let _ = self.disk.remove(draft);
             StoreError::io("create", draft)(error)
         })?;
-        Ok(Installed::of(file, stat))
+        Ok(Installed::of(file, stat, now.millis()))
     }
 
     fn classify(&self) -> Result<Visible<D::File>, StoreError> {

@@ -36,13 +36,13 @@ pub(super) struct Taken<'a, D: Disk, C> {
 pub(super) struct Installed<F> {
     _file: F,
     pub(super) id: FileId,
-    /// When it was written, since the epoch.
-    pub(super) written: Duration,
+    /// When it was written, by the clock that wrote it, in milliseconds since the epoch.
+    pub(super) written: i64,
 }
 
 impl<F> Installed<F> {
-    pub(super) fn of(file: F, stat: Stat) -> Self {
-        Self { _file: file, id: stat.id, written: stat.modified }
+    pub(super) fn of(file: F, stat: Stat, written: i64) -> Self {
+        Self { _file: file, id: stat.id, written }
     }
 }
 

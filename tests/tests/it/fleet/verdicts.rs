@@ -108,7 +108,7 @@ fn who_spins_is_flagged_and_who_commits_is_not() {
         git(&env, &["add", file]);
         git(&env, &["commit", "-q", "-m", file]);
     }
-    let late = now_millis() + 59_000;
+    let late = now_millis() + 30_000;
     let plan = env.dos(&format!("loop --json --now-ms {late}")).exits(0).json();
     assert_eq!(lanes(&plan, "flag"), [""; 0], "{plan}");
     let later = now_millis() + 61_500;

@@ -335,7 +335,7 @@ mod tests {
         let health = opened.journal.unwrap();
         assert_eq!((health.records, health.corrupt, health.torn_tail), (1, 1, true));
         assert!(matches!(opened.lock, Some(LockState::Foreign { .. })));
-        assert_eq!(folder.codes(), ["JOURNAL_CORRUPT"]);
+        assert_eq!(folder.codes(), ["JOURNAL_CORRUPT", "LEASES_LAPSED"]);
     }
 
     #[test]
