@@ -71,6 +71,7 @@ pub enum Verb {
     Snapshot(verbs::snapshot::Verb),
     StateDiff(verbs::state_diff::Args),
     Supervise(verbs::supervise::Args),
+    Top(verbs::top::Args),
     VerifyReceipt(verbs::verify_receipt::Args),
     Watch(verbs::watch::Args),
 }
@@ -110,6 +111,7 @@ impl Verb {
             Self::Snapshot(verb) => verb.run(context),
             Self::StateDiff(args) => verbs::state_diff::run(context, args),
             Self::Supervise(args) => verbs::supervise::run(context, args),
+            Self::Top(args) => verbs::top::run(context, args),
             Self::VerifyReceipt(args) => verbs::verify_receipt::run(context, args),
             Self::Watch(args) => verbs::watch::run(context, args),
         }

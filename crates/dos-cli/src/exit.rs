@@ -211,6 +211,7 @@ pub const CONTRACTS: &[Contract] = &[
         verb: "supervise",
         codes: &[("ended", Exit::Yes), ("another", Exit::No), CONTRACT_ERROR],
     },
+    Contract { verb: "top", codes: &[("shown", Exit::Yes), CONTRACT_ERROR] },
     Contract {
         verb: "verify-receipt",
         codes: &[("valid", Exit::Yes), ("invalid", Exit::No), CONTRACT_ERROR],

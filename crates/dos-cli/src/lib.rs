@@ -6,6 +6,7 @@ mod cli;
 mod context;
 mod exit;
 mod output;
+mod tui;
 mod verbs;
 
 use std::ffi::OsString;

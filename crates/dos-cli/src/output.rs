@@ -55,7 +55,7 @@ pub fn remark(text: &str) {
 }
 
 /// How a text is set off.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
     /// Good news.
     Green,

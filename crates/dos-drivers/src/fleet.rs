@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dos_core::fleet::liveness::{Progress, Verdict, classify};
+use dos_core::fleet::past::History;
 use dos_core::fleet::supervisor::{Crew, Event, Rules, Worker};
 use dos_core::fleet::view::{Recent, Seen, commits_since, needs_commits};
 use dos_core::fleet::{CommitId, FleetView};
@@ -50,6 +51,13 @@ pub fn look(
     };
     let seen = Seen { live: &view.live, moment: &view.moment, recent, commits };
     Ok(FleetView::of(seen, &config.liveness, &config.policy))
+}
+
+/// What the end of the journal tells of one lane, oldest first. Writes nothing, locks nothing.
+pub fn history(referee: &Referee<'_>, lane: &str) -> Result<History, RefereeError> {
+    let mut history = History::of(lane);
+    referee.ledger().log().scan_tail(RECENT_BYTES, |line| history.line(line.bytes))?;
+    Ok(history)
 }
 
 /// One run, as whoever asks knows it.

@@ -76,6 +76,26 @@ pub fn recent(folder: &Utf8Path, since: Timestamp) -> Vec<Commit> {
     listed.map(|text| commits_of(&text)).unwrap_or_default()
 }
 
+/// The newest commits of all branches, newest first, without the files that they changed. None outside
+/// of a repository, or where there is no git.
+pub fn newest(folder: &Utf8Path, most: usize) -> Vec<Commit> {
+    let most = format!("--max-count={most}");
+    let listed = run(
+        folder,
+        &[
+            "log",
+            "--branches",
+            "HEAD",
+            &most,
+            "--no-show-signature",
+            "--no-color",
+            "--format=%x01%H %ct %s",
+            "--",
+        ],
+    );
+    listed.map(|text| commits_of(&text)).unwrap_or_default()
+}
+
 /// Reads what `git log --name-only` printed. A name with anything odd in it is quoted, so that no
 /// name can pass for the head of a commit.
 fn commits_of(text: &str) -> Vec<Commit> {

@@ -1,7 +1,7 @@
 //! Waiting for a file to change, without asking for it over and over.
 
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -11,6 +11,13 @@ use rustix::fs::inotify;
 /// Watches the folder of one file, so that a file that is created or replaced is seen as well.
 pub struct Watch {
     events: OwnedFd,
+    name: Vec<u8>,
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
 }
 
 impl Watch {
@@ -23,7 +30,7 @@ impl Watch {
             | inotify::WatchFlags::CREATE
             | inotify::WatchFlags::MOVED_TO;
         inotify::add_watch(&events, file.parent()?.as_std_path(), wanted).ok()?;
-        Some(Self { events })
+        Some(Self { events, name: file.file_name()?.as_bytes().to_vec() })
     }
 
     /// Returns when the file has changed, or after `span`. May return early for no reason.
@@ -34,8 +41,19 @@ impl Watch {
         };
         let mut ready = [PollFd::new(&self.events, PollFlags::IN)];
         let _ = poll(&mut ready, Some(&timeout));
+        self.changed();
+    }
+
+    /// Has the file itself changed since this was asked last?
+    pub fn changed(&self) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.events, &mut buffer);
-        while reader.next().is_ok() {}
+        let mut changed = false;
+        while let Ok(event) = reader.next() {
+            // Events that were lost may have been about it.
+            let lost = event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW);
+            changed |= lost || event.file_name().is_some_and(|name| name.to_bytes() == self.name);
+        }
+        changed
     }
 }

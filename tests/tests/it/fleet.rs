@@ -2,6 +2,7 @@
 
 mod run;
 mod supervise;
+mod top;
 mod verdicts;
 mod watch;
 

@@ -31,5 +31,6 @@ pub mod shared;
 pub mod snapshot;
 pub mod state_diff;
 pub mod supervise;
+pub mod top;
 pub mod verify_receipt;
 pub mod watch;

@@ -2,6 +2,7 @@
 
 pub mod commit_id;
 pub mod liveness;
+pub mod past;
 pub mod run_id;
 pub mod supervise;
 pub mod supervisor;

@@ -123,6 +123,8 @@ const CASES: &[Case] = &[
     case("state-diff", "k --before nosuch --after one.json", "unwitnessed"),
     case("state-diff", "k --before one.json", "contract_error"),
     case("state-diff", "=1 --before one.json", "contract_error"),
+    case("top", "", "shown"),
+    case("top", "--interval 0", "contract_error"),
     case("verify-receipt", "--receipt receipt.json --key-file secret", "valid"),
     case("verify-receipt", "--receipt receipt.json --key-file one.json", "invalid"),
     case("verify-receipt", "--receipt one.json --key-file secret", "contract_error"),

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
 
-pub use text::{aligned, counted, plain, shell};
+pub use text::{aligned, counted, cut, plain, shell};
 
 /// Report the workspace, its lanes and what is wrong
 ///

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use dos_core::lane::map::{LaneMap, LaneMeeting, MappedLane};
 use dos_core::lane::policy::Role;
-use unicode_width::UnicodeWidthChar as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::name;
 use crate::output::{Paint, paint};
-use crate::verbs::doctor::{aligned, counted, plain};
+use crate::verbs::doctor::{aligned, counted, cut, plain};
 
 /// How wide the bar of a lane is that owns every file.
 const BAR_WIDTH: usize = 20;
@@ -50,24 +49,6 @@ impl Look {
     fn heading(self, text: &str, paint_as: Paint) -> [String; 2] {
         [String::new(), paint(&self.fit(text), paint_as, self.colour)]
     }
-}
-
-/// The text, cut to so many columns.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_string();
-    }
-    let mut shown = String::new();
-    let mut used = 1;
-    for character in text.chars() {
-        used += character.width().unwrap_or(0);
-        if used > width {
-            break;
-        }
-        shown.push(character);
-    }
-    shown.push('…');
-    shown
 }
 
 /// The map, line by line.
