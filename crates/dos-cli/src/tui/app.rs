@@ -63,6 +63,8 @@ pub enum Wish {
     Draw,
     /// Look at the fleet again.
     Look,
+    /// The same, and draw what other programs may have written over.
+    Anew,
     /// End.
     Quit,
 }
@@ -161,7 +163,7 @@ impl App {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('c') if control => Wish::Quit,
-            KeyCode::Char('l') if control => Wish::Look,
+            KeyCode::Char('l') if control => Wish::Anew,
             _ if control => Wish::Nothing,
             code if self.typing => self.typed(code),
             KeyCode::Char('q') => Wish::Quit,

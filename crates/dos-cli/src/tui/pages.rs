@@ -30,7 +30,7 @@ pub fn help() -> Vec<Line<'static>> {
         ("Esc", "back, or show all lanes again; then quit"),
         ("s", "sort: as declared, by state, lane, holder, age"),
         ("r", "the other way round"),
-        ("Ctrl-L", "look again now"),
+        ("Ctrl-L", "look again now, and draw it all anew"),
         ("q  Ctrl-C", "quit"),
     ];
     let states = [

@@ -132,6 +132,10 @@ pub fn run(context: &Context, interval: Duration) -> anyhow::Result<()> {
             match wish(&mut app, &typed.unwrap_or_default(), &screen) {
                 Wish::Quit => return Ok(()),
                 Wish::Look => break,
+                Wish::Anew => {
+                    screen.0.clear()?;
+                    break;
+                }
                 Wish::Draw => screen.draw(&app)?,
                 Wish::Nothing => {}
             }

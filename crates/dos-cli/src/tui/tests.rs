@@ -282,7 +282,7 @@ fn what_ends_it_and_what_does_nothing() {
     let mut app = app();
     let control = |key| KeyEvent::new(KeyCode::Char(key), KeyModifiers::CONTROL);
     assert_eq!(app.key(control('c'), 24), Wish::Quit);
-    assert_eq!(app.key(control('l'), 24), Wish::Look);
+    assert_eq!(app.key(control('l'), 24), Wish::Anew);
     assert_eq!(app.key(control('z'), 24), Wish::Nothing);
     press(&mut app, "/");
     assert_eq!(app.key(control('c'), 24), Wish::Quit);

