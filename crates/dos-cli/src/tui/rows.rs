@@ -1,6 +1,6 @@
 //! What is shown: the fleet's view, lane by lane.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dos_core::fleet::Liveness;
 use dos_core::fleet::view::{Commit, FleetView, Holder, Intent};
@@ -206,18 +206,25 @@ fn rows(view: &FleetView, lanes: &Lanes) -> Vec<Row> {
     let mut names: Vec<String> = lanes.roles().into_iter().map(|(name, _)| name.clone()).collect();
     names.extend(view.holders.iter().map(|holder| holder.lease.lane().into_owned()));
     names.extend(view.intents.iter().map(|intent| intent.lane.clone()));
+    let exclusive: BTreeSet<String> = lanes.exclusive.iter().map(|name| fold(name)).collect();
+    let mut taken: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    for holder in &view.holders {
+        let key = fold(&holder.lease.lane());
+        let row = Row::held(holder, exclusive.contains(&key));
+        taken.entry(key).or_default().push(row);
+    }
+    for intent in &view.intents {
+        let key = fold(&intent.lane);
+        let row = Row::coming(intent, view, exclusive.contains(&key));
+        taken.entry(key).or_default().push(row);
+    }
     let mut seen = BTreeSet::new();
-    names.retain(|name| seen.insert(fold(name)));
     let mut rows = Vec::new();
     for name in names {
-        let (key, exclusive) = (fold(&name), lanes.is_exclusive(&name));
-        let before = rows.len();
-        let held = view.holders.iter().filter(|holder| fold(&holder.lease.lane()) == key);
-        rows.extend(held.map(|holder| Row::held(holder, exclusive)));
-        let coming = view.intents.iter().filter(|intent| fold(&intent.lane) == key);
-        rows.extend(coming.map(|intent| Row::coming(intent, view, exclusive)));
-        if rows.len() == before {
-            rows.push(Row::empty(&name, Chip::Free, exclusive));
+        let key = fold(&name);
+        if seen.insert(key.clone()) {
+            let free = || vec![Row::empty(&name, Chip::Free, exclusive.contains(&key))];
+            rows.extend(taken.remove(&key).unwrap_or_else(free));
         }
     }
     rows

@@ -111,15 +111,12 @@ pub fn run(context: &Context, interval: Duration) -> anyhow::Result<()> {
         screen.draw(&app)?;
         let looked = context.clock.elapsed();
         let rest = looked.saturating_sub(began).saturating_mul(REST_TIMES).max(REST_LEAST);
-        let due = began.saturating_add(interval);
-        let soonest = looked.saturating_add(rest).min(due.max(looked));
+        let due = looked.saturating_add(interval);
+        let soonest = looked.saturating_add(rest).min(due);
         let mut changed = false;
         loop {
             let until = if changed { soonest } else { due };
             let left = until.saturating_sub(context.clock.elapsed());
-            if left.is_zero() {
-                break;
-            }
             let mut files = vec![keys.wakes.as_fd()];
             // Once it is known to have changed, there is nothing more to hear.
             files.extend(watch.iter().filter(|_| !changed).map(|watch| watch.as_fd()));
@@ -138,6 +135,11 @@ pub fn run(context: &Context, interval: Duration) -> anyhow::Result<()> {
                 }
                 Wish::Draw => screen.draw(&app)?,
                 Wish::Nothing => {}
+            }
+            // After the wait: however short the interval is, keys and signals are asked for.
+            let until = if changed { soonest } else { due };
+            if context.clock.elapsed() >= until {
+                break;
             }
         }
     }
