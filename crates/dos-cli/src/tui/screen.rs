@@ -18,6 +18,7 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
+use ratatui::layout::Rect;
 
 use super::app::{App, Page, Wish};
 use super::draw;
@@ -49,6 +50,13 @@ impl Screen {
     fn draw(&mut self, app: &App) -> io::Result<()> {
         self.0.draw(|frame| draw::screen(app, frame.area(), frame.buffer_mut()))?;
         Ok(())
+    }
+
+    /// Clears it, so that all of it is drawn next. `clear` would ask the terminal where the cursor is, and
+    /// the answer would come among the keys.
+    fn anew(&mut self) -> io::Result<()> {
+        let area = self.0.size()?;
+        self.0.resize(Rect::new(0, 0, area.width, area.height))
     }
 }
 
@@ -130,7 +138,7 @@ pub fn run(context: &Context, interval: Duration) -> anyhow::Result<()> {
                 Wish::Quit => return Ok(()),
                 Wish::Look => break,
                 Wish::Anew => {
-                    screen.0.clear()?;
+                    screen.anew()?;
                     break;
                 }
                 Wish::Draw => screen.draw(&app)?,
