@@ -12,7 +12,7 @@ use dos_store::worktree;
 use super::SIGNS;
 use super::shell::Seen;
 
-/// The kernel opens no longer name.
+/// The kernel opens no longer name, but files have such names below a folder that one is in.
 const NAME_BYTES_MAX: usize = 4096;
 
 /// Finds the workspaces of places, each folder once.
@@ -36,11 +36,10 @@ impl<'a> Owners<'a> {
     /// nothing of the folder that it happens to lie in.
     fn of(&mut self, name: &str) -> &[Utf8PathBuf] {
         let path = Utf8Path::new(name);
-        if name.len() > NAME_BYTES_MAX {
-            return &[];
-        }
         let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
-        let folder = if is_folder { path } else { path.parent().unwrap_or(path) };
+        let mut folders = path.ancestors().skip(usize::from(!is_folder));
+        let folder = folders.find(|folder| folder.as_str().len() <= NAME_BYTES_MAX);
+        let folder = folder.unwrap_or(path);
         let home = self.home;
         self.known.entry(folder.to_owned()).or_insert_with(|| {
             let is_root = |folder: &&Utf8Path| {

@@ -66,6 +66,10 @@ fn the_lanes_of_the_work_tree_that_is_written_count() {
     let text = denied(writes(&env, "main", "bob", "../one/api/x.py"));
     let named = format!("--workspace {} --lane api", env.path("one").display());
     assert!(text.contains(&named), "{text}");
+    // Longer than any name that the kernel opens, unless one is near.
+    let deep = format!("../one/api/{}x.py", "d/".repeat(3000));
+    denied(writes(&env, "main", "bob", &deep));
+    denied(writes(&env, "one", "bob", &deep));
     let text = denied(writes(&env, "one", "bob", "api/x.py"));
     assert!(!text.contains("--workspace"), "{text}");
     for command in [
