@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 
 use crate::original;
 
+mod exec;
 mod fleet;
 mod history;
 mod hooks;
@@ -49,7 +50,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         [] => None,
         [flag, name] if flag == "--only" => Some(name.as_str()),
         _ => bail!(
-            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry|hooks|state-diff]"
+            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry|hooks|exec|state-diff]"
         ),
     };
     if only.is_none_or(|only| only == "overlap") {
@@ -75,6 +76,9 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wanted("hooks") {
         bench.hooks()?;
+    }
+    if wanted("exec") {
+        bench.exec()?;
     }
     if wanted("fold") {
         bench.fold()?;

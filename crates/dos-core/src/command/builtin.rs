@@ -118,12 +118,21 @@ fn aliases(walker: &mut Walker, arguments: &[Field]) {
 }
 
 fn declare(walker: &mut Walker, arguments: &[Field]) {
+    // The name of another variable, whose value may be anything by the time it is read.
+    let reference = |field: &Field| {
+        let text = field.as_str();
+        text.starts_with('-') && !text.starts_with("--") && text.contains('n')
+    };
+    let refers = arguments.iter().any(reference);
     for field in arguments.iter().filter(|field| !field.as_str().starts_with('-')) {
         // An array that was declared in the same word is there already.
         if let Some((name, value)) = field.as_str().split_once('=')
             && !(value.is_empty() && matches!(walker.shell.values(name), [Value::List(_)]))
         {
-            let text = field.behind(name.len() + 1).text;
+            let text = match refers {
+                true => Text::hole(),
+                false => field.behind(name.len() + 1).text,
+            };
             walker.assign(name.trim_end_matches('+'), Value::Text(text));
         }
     }

@@ -75,3 +75,12 @@ fn further_commands_are_judged_as_labelled() {
     assert!(entries.len() > 1000);
     assert_eq!(judge(&entries, Profile::Closed), (0, 0, 0));
 }
+
+#[test]
+fn what_was_written_without_a_look_at_the_classifier_is_judged_as_labelled() {
+    for profile in [Profile::Closed, Profile::Extended] {
+        let entries = labelled("vectors/exec_examined.jsonl", profile);
+        assert!(entries.len() > 2000);
+        assert_eq!(judge(&entries, profile), (0, 0, 0));
+    }
+}

@@ -12,7 +12,7 @@ use core::cell::Cell;
 pub(super) use output::printf;
 
 use super::shell::{Shell, Value};
-use super::syntax::{Part, Word};
+use super::syntax::{Parameter, Part, Word};
 use super::text::{Field, Text};
 use crate::limits;
 
@@ -79,6 +79,23 @@ impl Expander<'_> {
         }
     }
 
+    /// What `"$*"` is: one text, with the first separator in between.
+    fn star(&self, value: &Value) -> Text {
+        let Value::List(fields) = value else {
+            return self.flat(value);
+        };
+        let separators = self.separators();
+        let separator = separators.get(..separators.chars().next().map_or(0, char::len_utf8));
+        let mut text = Text::default();
+        for (index, field) in fields.iter().enumerate() {
+            if index > 0 {
+                text.push_str(separator.unwrap_or_default(), field.span.start);
+            }
+            text.push(&field.text);
+        }
+        text
+    }
+
     /// Counts bytes that are produced; false when there are too many.
     fn afford(&self, bytes: usize) -> bool {
         let total = self.produced.get().saturating_add(bytes);
@@ -133,6 +150,10 @@ impl<'e, 's> Building<'e, 's> {
                         self.field();
                     }
                     if let Some(value) = values {
+                        let value = match is_star(parameter) {
+                            true => Value::Text(self.expander.star(&value)),
+                            false => value,
+                        };
                         self.value(&value, parameter.quoted);
                         if let Some(field) = &mut self.open {
                             field.tilde |= first && is_home(part);
@@ -215,6 +236,15 @@ fn starts_with_tilde(parts: &[Part]) -> bool {
         Some(Part::Text { text, quoted: false, .. }) => text.starts_with('~'),
         first => first.is_some_and(is_home),
     }
+}
+
+/// Is it `"$*"` or `"${name[*]}"`?
+fn is_star(parameter: &Parameter) -> bool {
+    let subscript = match parameter.subscript.as_deref() {
+        Some([Part::Text { text, .. }]) => text.as_str(),
+        _ => parameter.name.as_str(),
+    };
+    parameter.quoted && subscript == "*"
 }
 
 /// `$HOME` is a tilde, also in quotes.

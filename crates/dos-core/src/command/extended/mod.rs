@@ -7,6 +7,7 @@ mod git;
 mod table;
 
 use super::capability::{Capability, Cause, ExecPolicy, Grant, Profile, classify_command};
+use super::interpreter;
 use super::program::{Program, bare, unversioned};
 use super::run::{Invocation, Role};
 use super::scripts;
@@ -87,8 +88,15 @@ fn loaded(invocation: &Invocation) -> bool {
     let listed = |list: &str, name: &str| list.split_ascii_whitespace().any(|known| known == name);
     invocation.environment.iter().any(|(name, value)| {
         let known = listed(table::VARIABLES, name) && !value.text.trim().is_empty();
-        known && (listed(table::LOADING, name) || carries(value))
+        // To name a shell as the shell runs nothing yet.
+        let shell = name == "SHELL" && value.settled() && is_system_shell(&value.text);
+        known && !shell && (listed(table::LOADING, name) || carries(value))
     })
+}
+
+fn is_system_shell(path: &str) -> bool {
+    let folder = SYSTEM_FOLDERS.iter().find_map(|folder| path.strip_prefix(folder));
+    interpreter::is_shell(folder.unwrap_or(path))
 }
 
 /// Is the first operand one of these verbs? An operand behind an option may be that option's value.
@@ -193,6 +201,7 @@ fn special(name: &str, short: &str, invocation: &Invocation) -> bool {
         "watch" | "entr" | "hyperfine" | "watchexec" => invocation.role == Role::Wrapper,
         "mapfile" | "readarray" => texts().any(|text| text.starts_with("-C")),
         "fc" => true,
+        "swift" => texts().any(|text| text.ends_with(".swift")),
         _ => name == "nix-build" || name == "nix-instantiate",
     }
 }

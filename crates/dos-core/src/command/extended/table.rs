@@ -60,6 +60,7 @@ pub(super) const VERBS: &[(&str, &str)] = &[
     ("incus lxc", "exec shell console"),
     ("kubectl oc microk8s.kubectl k3s", "exec run debug attach plugin"),
     ("limactl lima colima multipass minikube", "shell exec ssh"),
+    ("meson", "test"),
     ("mise rtx", "exec x run r task en"),
     (
         "mix",

@@ -110,6 +110,9 @@ impl Walker {
                     .go(Directory { elsewhere: true, ..(**self.shell.directory()).clone() }),
             }
             for inner in inner {
+                if let (Inner::Script(text), "trap") = (&inner, named) {
+                    self.traps.push((text.clone(), first.span));
+                }
                 self.inner(inner, body.as_ref(), &environment, first.span)?;
             }
             // `command cd x` goes to x.
@@ -177,7 +180,7 @@ impl Walker {
     }
 
     /// Follows a text in a shell of its own, which is handed some arguments.
-    fn new_shell(&mut self, text: &Text, handed: Vec<Field>, span: Span) -> Followed {
+    pub(super) fn new_shell(&mut self, text: &Text, handed: Vec<Field>, span: Span) -> Followed {
         let mark = self.shell.mark();
         self.shell.replace("@", Vec::from([Value::List(handed)]));
         let followed = self.text(text, span);

@@ -74,7 +74,8 @@ pub fn run(text: &str) -> Run {
     let mut walker = Walker::default();
     match syntax::parse(&Source::outermost(text)) {
         Ok(parsed) => {
-            if let Err(error) = walker.script(&parsed.script) {
+            let followed = walker.script(&parsed.script).and_then(|()| walker.traps());
+            if let Err(error) = followed {
                 walker.run.refused = Some(error);
             }
         }

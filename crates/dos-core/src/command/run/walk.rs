@@ -1,5 +1,6 @@
 //! The commands of a script, one after the other: lists, conditions, loops, and what runs in words.
 
+use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -24,6 +25,10 @@ pub(in super::super) struct Walker {
     pub(super) depth: usize,
     /// The functions that are being followed, with what they were called with.
     pub(super) calls: Vec<(Rc<Command>, Vec<Field>)>,
+    /// What traps run, and where it stands.
+    pub(super) traps: Vec<(Text, Span)>,
+    /// Is the body of a loop being followed for the second time?
+    again: bool,
     produced: Cell<usize>,
     pub(super) steps: usize,
 }
@@ -78,6 +83,39 @@ impl Walker {
         self.script(script)?;
         self.perhaps(mark);
         Ok(())
+    }
+
+    /// Follows the body of a loop: twice where it changes what it starts from, as with `shift`. A
+    /// loop inside another one is followed twice by that.
+    fn turns(&mut self, body: &Script) -> Followed {
+        let mark = self.shell.mark();
+        self.branch(body)?;
+        if self.again || self.shell.mark() == mark {
+            return Ok(());
+        }
+        self.again = true;
+        let followed = self.anew(|walker| walker.branch(body));
+        self.again = false;
+        followed
+    }
+
+    /// Follows the traps once more: what they call may have been defined behind them.
+    pub(super) fn traps(&mut self) -> Followed {
+        let traps = core::mem::take(&mut self.traps);
+        self.anew(|walker| {
+            traps.iter().try_for_each(|(text, span)| walker.new_shell(text, Vec::new(), *span))
+        })
+    }
+
+    /// Follows what was followed before; keeps the commands that are new.
+    fn anew(&mut self, follow: impl FnOnce(&mut Self) -> Followed) -> Followed {
+        let found = self.run.invocations.len();
+        let followed = follow(self);
+        let again = self.run.invocations.split_off(found);
+        let place = |it: &Invocation| (it.span.start, it.span.end, it.path.clone());
+        let known: BTreeSet<_> = self.run.invocations.iter().map(place).collect();
+        self.run.invocations.extend(again.into_iter().filter(|it| !known.contains(&place(it))));
+        followed
     }
 
     /// Whether the folder was left depends on something.
@@ -151,7 +189,7 @@ impl Walker {
             }),
             Shape::While(condition, body) => {
                 self.script(condition)?;
-                self.branch(body)
+                self.turns(body)
             }
             Shape::For { name, words, body } => {
                 let walked = match words {
@@ -167,11 +205,11 @@ impl Walker {
                     values = Vec::from([Value::Text(Text::hole())]);
                 }
                 self.shell.replace(name, values);
-                self.branch(body)
+                self.turns(body)
             }
             Shape::ForArithmetic(header, body) => {
                 self.arithmetic(header)?;
-                self.branch(body)
+                self.turns(body)
             }
             Shape::Case(subject, arms) => {
                 self.inside_words(core::slice::from_ref(subject))?;

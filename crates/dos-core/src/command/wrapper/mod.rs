@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use super::text::{Field, Text, joined};
 use special::{
-    found, of_fd, of_ip, of_parallel, of_perf, of_setarch, of_sg, of_start_stop, of_su, of_trap,
+    found, of_callback, of_capsh, of_fd, of_ip, of_parallel, of_perf, of_setarch, of_sg,
+    of_start_stop, of_su, of_trap,
 };
 use table::WRAPPERS;
 
@@ -57,6 +58,8 @@ const fn tail(names: &'static str, options: &'static str, operands: usize, tail:
 pub fn inner(name: &str, arguments: &[Field]) -> Vec<Inner> {
     match name {
         "find" | "gfind" | "bfs" => return found(arguments),
+        "capsh" => return of_capsh(arguments),
+        "compgen" | "mapfile" | "readarray" => return of_callback(arguments),
         "fd" | "fdfind" => return of_fd(arguments),
         "su" | "runuser" => return of_su(name, arguments),
         "sg" => return of_sg(arguments),

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::super::interpreter;
 use super::super::text::{Field, Text};
 use super::{Inner, Read, Tail, Wrapper, cluster_has, command, shell_words, tail, words};
 
@@ -35,6 +36,32 @@ pub(super) fn found(arguments: &[Field]) -> Vec<Inner> {
             let (inner, behind) = rest.split_at(end.unwrap_or(rest.len()));
             found.extend(command(&with_holes(inner), Tail::Words));
             rest = behind;
+        }
+    }
+    found
+}
+
+/// `capsh --drop=all -- -c 'text'`, whose words behind the dashes are those of a shell.
+pub(super) fn of_capsh(arguments: &[Field]) -> Vec<Inner> {
+    let ends = |field: &Field| matches!(field.as_str(), "--" | "==");
+    let behind = arguments.iter().position(ends).and_then(|at| arguments.get(at + 1..));
+    let script = behind.and_then(|handed| interpreter::script("bash", handed, None));
+    script.map(|(text, _)| Inner::Script(text)).into_iter().collect()
+}
+
+/// `mapfile -C 'text'` and `compgen -C 'text'`.
+pub(super) fn of_callback(arguments: &[Field]) -> Vec<Inner> {
+    let mut found = Vec::new();
+    let mut rest = arguments;
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        let text = first.as_str();
+        match (text.strip_prefix("-C"), behind.first()) {
+            (Some(""), Some(next)) => found.push(Inner::Script(next.text.clone())),
+            (Some(attached), _) if !attached.is_empty() => {
+                found.push(Inner::Script(first.behind(2).text));
+            }
+            _ => {}
         }
     }
     found

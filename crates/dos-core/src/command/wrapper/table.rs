@@ -45,7 +45,7 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
          share-net die-with-parent new-session as-pid-1 clearenv disable-userns level-prefix",
         0,
     ),
-    words("busybox toybox", "list! list-full! install! help! l!", 0),
+    words("busybox busybox.static busybox-static toybox", "list! list-full! install! help! l!", 0),
     words("caffeinate", "d i m s u t= w=", 0),
     words("catchsegv chronic eatmydata fakeroot-ng gtime-out ifne proxychains3 tsocks", "", 0),
     words("cgexec", "g= sticky", 0),
@@ -217,5 +217,4 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
         0,
     ),
     words("dotenv", "e= p= c= o f= v=", 0),
-    words("capsh", "", 0),
 ];
