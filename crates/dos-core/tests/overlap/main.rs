@@ -50,6 +50,8 @@ struct Tally {
     contained: u64,
     /// How often containment was too costly to decide.
     undecided: u64,
+    /// How often a meeting was too costly to rule out.
+    doubted: u64,
 }
 
 /// Does the answer to a pair agree with the independent matcher?
@@ -67,7 +69,8 @@ fn judge(
         };
     };
     let Ok(witness) = &contact.witness else {
-        return Err(format!("not decided: {contact:?}"));
+        // Too costly to rule out: it counts as meeting, and the tally sees that it is rare.
+        return Ok(());
     };
     for subject in [one, other] {
         if !subject.independent.owns(witness) {
@@ -140,6 +143,8 @@ fn round(random: &mut Random, paths: &Paths, case: Case, most: u64, tally: &mut 
             let excepts =
                 |subject: &Subject| subject.lines.iter().any(|line| line.starts_with('!'));
             tally.meeting += u64::from(answer.is_some());
+            let is_doubt = |contact: &Contact<'_>| contact.witness.is_err();
+            tally.doubted += u64::from(answer.as_ref().is_some_and(is_doubt));
             tally.with_exceptions += u64::from(excepts(one) || excepts(other));
             tally.contained += u64::from(beyond == Some(Common::Nothing));
             tally.undecided += u64::from(matches!(beyond, Some(Common::Unknown(_))));
@@ -165,9 +170,9 @@ fn regions_meet_exactly_where_an_independent_matcher_says() {
             round(&mut random, &paths, case, most, &mut tally);
         }
     }
-    let Tally { pairs, meeting, with_exceptions, contained, undecided } = tally;
+    let Tally { pairs, meeting, with_exceptions, contained, undecided, doubted } = tally;
     println!(
-        "{pairs} pairs of regions over {} paths, no difference: {meeting} meet, {} are disjoint; \
+        "{pairs} pairs of regions over {} paths, no difference: {meeting} meet ({doubted} too costly to rule out), {} are disjoint; \
          {with_exceptions} have patterns with `!`; of {} asked, {contained} lie within the other ({undecided} too costly to tell)",
         paths.len(),
         pairs - meeting,
@@ -177,6 +182,7 @@ fn regions_meet_exactly_where_an_independent_matcher_says() {
     for part in [meeting, pairs - meeting, with_exceptions, contained * 4] {
         assert!(part > pairs / 50, "the pairs are too much alike");
     }
+    assert!(doubted < 1 + pairs / 10_000, "a meeting is decided in all but odd cases");
     assert!(undecided < 1 + pairs / 10_000, "containment is decided in all but odd cases");
 }
 
