@@ -182,7 +182,8 @@ fn regions_meet_exactly_where_an_independent_matcher_says() {
     for part in [meeting, pairs - meeting, with_exceptions, contained * 4] {
         assert!(part > pairs / 50, "the pairs are too much alike");
     }
-    assert!(doubted < 1 + pairs / 10_000, "a meeting is decided in all but odd cases");
+    // None among so few as run with the tests.
+    assert!(doubted <= pairs / 100_000, "a meeting is decided in all but odd cases");
     assert!(undecided < 1 + pairs / 10_000, "containment is decided in all but odd cases");
 }
 
