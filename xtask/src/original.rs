@@ -1,9 +1,10 @@
 //! The two programs that are compared: the original, installed once, and ours, built for release.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
 
 const ORIGINAL: &str = "dos-kernel==0.22.0";
 
@@ -32,33 +33,29 @@ pub fn install() -> anyhow::Result<PathBuf> {
 
 /// Builds our program for release; its path.
 pub fn build_dos() -> anyhow::Result<PathBuf> {
-    built(&["-p", "dos-cli"], "dos")
+    built(&["-p", "dos-cli", "--bin", "dos"])
 }
 
 /// Builds an example of a package for speed; returns the program.
 pub fn build_example(package: &str, name: &str) -> anyhow::Result<PathBuf> {
-    built(&["-p", package, "--example", name], &format!("examples/{name}"))
+    built(&["-p", package, "--example", name])
 }
 
-fn built(what: &[&str], program: &str) -> anyhow::Result<PathBuf> {
-    let root = root()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    done(
-        Command::new(cargo)
-            .args(["build", "--quiet", "--release"])
-            .args(what)
-            .arg("--manifest-path")
-            .arg(root.join("Cargo.toml"))
-            .env("CARGO_TERM_QUIET", "true"),
-    )?;
-    let target = match std::env::var_os("CARGO_TARGET_DIR") {
-        // Cargo reads a relative one from where it was started, and so do we.
-        Some(given) => std::path::absolute(given)?,
-        None => root.join("target"),
-    };
-    let program = target.join("release").join(program);
-    ensure!(program.is_file(), "the build left no {}", program.display());
-    Ok(program)
+/// Builds one program for release; where cargo says that it put it.
+fn built(what: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(["build", "--quiet", "--release", "--message-format=json-render-diagnostics"])
+        .args(what)
+        .arg("--manifest-path")
+        .arg(root()?.join("Cargo.toml"))
+        .stderr(Stdio::inherit());
+    let output = command.output().with_context(|| format!("failed to run {command:?}"))?;
+    ensure!(output.status.success(), "{command:?} ended with {}", output.status);
+    let messages = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
+    let programs = messages
+        .filter_map(|message| Some(PathBuf::from(message.ok()?.get("executable")?.as_str()?)));
+    programs.last().with_context(|| format!("{command:?} names no program"))
 }
 
 fn root() -> anyhow::Result<&'static Path> {
