@@ -119,6 +119,7 @@ impl Desk {
             distrust: None,
             config: Config::undeclared(),
             journal: journal().to_owned(),
+            verdicts: dot_dos.join("verdict-journal.jsonl"),
             lock: dot_dos.join(".lane-lease.lock"),
             archive_lock: dot_dos.join("leases/.archive.lock"),
             host: HOST.to_string(),

@@ -23,6 +23,7 @@ use crate::journal::JournalPolicy;
 use crate::lane::overlap::{self, Exact, OverlapPolicy, POLICY_NAMES};
 use crate::lane::{Case, Lanes, Policy, Region, Tree};
 use crate::retention::RetentionPolicy;
+use crate::verdict::ObservePolicy;
 use crate::witness::Rules;
 use crate::witness::rules::{BadPlace, Place};
 
@@ -65,6 +66,8 @@ pub struct Config {
     pub tool_stream: StreamPolicy,
     /// How strict the guard of tool calls is.
     pub guard: GuardPolicy,
+    /// Are verdicts recorded, and how are they kept?
+    pub observe: ObservePolicy,
     /// Is there a usable `[lanes]` table?
     pub lanes_declared: bool,
     /// What is wrong with the file.
@@ -124,7 +127,7 @@ const TABLES: [&str; 28] = [
     "state_diff",
     "worker",
 ];
-/// The names under `[paths]`, of which this version reads two.
+/// The names under `[paths]`, of which this version reads three.
 const PATH_KEYS: [&str; 14] = [
     "lane_journal",
     "archive_lock",
@@ -178,6 +181,7 @@ impl Config {
         let tool_stream =
             reader.table(&document, "tool_stream", Reader::tool_stream).unwrap_or_default();
         let guard = reader.table(&document, "guard", Reader::guard).unwrap_or_default();
+        let observe = reader.table(&document, "observe", Reader::observe).unwrap_or_default();
         let liveness = reader.table(&document, "liveness", Reader::liveness).unwrap_or_default();
         let supervise = reader.table(&document, "supervise", Reader::supervise).unwrap_or_default();
         let worker = reader.table(&document, "worker", Reader::worker).unwrap_or_default();
@@ -201,6 +205,7 @@ impl Config {
             marker,
             tool_stream,
             guard,
+            observe,
             liveness,
             supervise,
             worker,

@@ -26,4 +26,5 @@ pub mod registry;
 pub mod retention;
 pub mod schema;
 pub mod timestamp;
+pub mod verdict;
 pub mod witness;

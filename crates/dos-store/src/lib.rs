@@ -31,6 +31,7 @@ pub mod sim;
 pub mod snapshot;
 pub mod taken;
 pub mod trust;
+pub mod verdicts;
 pub mod workspace;
 pub mod worktree;
 

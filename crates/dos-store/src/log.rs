@@ -34,6 +34,8 @@ pub struct RawLine<'a> {
     pub number: u64,
     /// Where it begins, in bytes from the start of the file.
     pub offset: u64,
+    /// Where the next one begins.
+    pub end: u64,
     /// Its bytes. Of a line beyond the bound, only so many as exceed the bound by one.
     pub bytes: &'a [u8],
     /// Does it end in a newline? Only the last line may not.
@@ -83,6 +85,19 @@ impl<D: Disk + Clone> Log<D> {
         from: u64,
         mut each: impl FnMut(RawLine<'_>),
     ) -> Result<u64, StoreError> {
+        self.scan_while(file, from, |line| {
+            each(line);
+            true
+        })
+    }
+
+    /// The same, until `each` says no. Returns where the next line begins.
+    pub fn scan_while(
+        &self,
+        file: &D::File,
+        from: u64,
+        mut each: impl FnMut(RawLine<'_>) -> bool,
+    ) -> Result<u64, StoreError> {
         let mut buffer = vec![0; CHUNK_BYTES_FIRST];
         // `buffer[..filled]` holds the start of a line that has no newline yet.
         let (mut filled, mut offset, mut number) = (0, from, 0);
@@ -102,7 +117,11 @@ impl<D: Disk + Clone> Log<D> {
             for end in memchr::memchr_iter(b'\n', window.get(searched..).unwrap_or_default()) {
                 let end = end + searched;
                 let bytes = bounded(window.get(start..end).unwrap_or_default());
-                each(RawLine { number, offset: offset + start as u64, bytes, complete: true });
+                let (begin, next) = (offset + start as u64, offset + end as u64 + 1);
+                let line = RawLine { number, offset: begin, end: next, bytes, complete: true };
+                if !each(line) {
+                    return Ok(next);
+                }
                 number += 1;
                 start = end + 1;
             }
@@ -110,10 +129,12 @@ impl<D: Disk + Clone> Log<D> {
             offset += start as u64;
             filled -= start;
             if filled > limits::LINE_BYTES_MAX {
-                offset =
-                    self.skip_long_line(file, offset, &mut buffer, filled, |bytes, complete| {
-                        each(RawLine { number, offset, bytes, complete });
-                    })?;
+                let (end, complete) = self.end_of_long_line(file, offset, &mut buffer, filled)?;
+                let bytes = bounded(buffer.get(..filled).unwrap_or_default());
+                if !each(RawLine { number, offset, end, bytes, complete }) {
+                    return Ok(end);
+                }
+                offset = end;
                 number += 1;
                 filled = 0;
             } else if filled == buffer.len() {
@@ -124,7 +145,8 @@ impl<D: Disk + Clone> Log<D> {
         }
         if filled > 0 {
             let bytes = bounded(buffer.get(..filled).unwrap_or_default());
-            each(RawLine { number, offset, bytes, complete: false });
+            let end = offset + filled as u64;
+            each(RawLine { number, offset, end, bytes, complete: false });
         }
         Ok(offset + filled as u64)
     }
@@ -148,16 +170,16 @@ impl<D: Disk + Clone> Log<D> {
         Ok(())
     }
 
-    /// Passes over the rest of a line that is too long to keep; returns where the next one begins.
-    fn skip_long_line(
+    /// Passes over the rest of a line that is too long to keep, whose beginning stays in the buffer.
+    /// Returns where the next one begins, and whether this one had its newline.
+    fn end_of_long_line(
         &self,
         file: &D::File,
         offset: u64,
         buffer: &mut [u8],
         filled: usize,
-        mut each: impl FnMut(&[u8], bool),
-    ) -> Result<u64, StoreError> {
-        let (kept, space) = buffer.split_at_mut(limits::LINE_BYTES_MAX + 1);
+    ) -> Result<(u64, bool), StoreError> {
+        let (_, space) = buffer.split_at_mut(limits::LINE_BYTES_MAX + 1);
         let mut scratch = vec![0; CHUNK_BYTES];
         let space = if space.is_empty() { scratch.as_mut_slice() } else { space };
         let mut position = offset + filled as u64;
@@ -166,13 +188,11 @@ impl<D: Disk + Clone> Log<D> {
                 file.read_at(position, space).map_err(StoreError::io("read", &self.path))?;
             let newline = memchr::memchr(b'\n', space.get(..count).unwrap_or_default());
             if let Some(newline) = newline {
-                each(kept, true);
-                return Ok(position + newline as u64 + 1);
+                return Ok((position + newline as u64 + 1, true));
             }
             position += count as u64;
             if count == 0 {
-                each(kept, false);
-                return Ok(position);
+                return Ok((position, false));
             }
         }
     }

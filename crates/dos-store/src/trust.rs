@@ -64,15 +64,15 @@ impl Distrust {
     }
 }
 
-/// What is wrong with the state of the workspace whose `.dos` is in `state`; `journal` is the
-/// journal that the workspace itself has chosen, if it has.
+/// What is wrong with the state of the workspace whose `.dos` is in `state`; `chosen` are the files that
+/// the workspace itself has chosen, if it has.
 pub fn examine<D: Disk>(
     disk: &D,
     state: &Utf8Path,
-    journal: Option<&Utf8Path>,
+    chosen: &[Option<&Utf8Path>],
     home: Option<&Home>,
 ) -> Option<Distrust> {
-    let found = look(state, journal)?;
+    let found = look(state, chosen)?;
     let wanted = found.to_json(state);
     let trusted =
         home.and_then(|home| read_small(disk, &home.trusted(), TRUSTED_BYTES_MAX).ok().flatten());
@@ -83,7 +83,7 @@ pub fn examine<D: Disk>(
     (!is_trusted).then_some(found)
 }
 
-fn look(state: &Utf8Path, journal: Option<&Utf8Path>) -> Option<Distrust> {
+fn look(state: &Utf8Path, chosen: &[Option<&Utf8Path>]) -> Option<Distrust> {
     let dot_dos = state.join(".dos");
     if let Some(found) = leads_out(&dot_dos, state) {
         return Some(found);
@@ -94,7 +94,7 @@ fn look(state: &Utf8Path, journal: Option<&Utf8Path>) -> Option<Distrust> {
             return Some(Distrust::Owner { path: dot_dos, owner: metadata.uid() });
         }
     }
-    leads_out(journal?, state)
+    chosen.iter().flatten().find_map(|file| leads_out(file, state))
 }
 
 /// Does this path, by itself or by a link on the way to it, lead out of `state`?

@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::home::Home;
 use crate::ledger::Ledger;
 use crate::trust::{self, Distrust};
+use crate::verdicts::VerdictJournal;
 use crate::worktree::{self, Linked};
 
 /// A `dos.toml` is written by people.
@@ -42,6 +43,8 @@ pub struct Workspace {
     pub config: Config,
     /// Where the journal is.
     pub journal: Utf8PathBuf,
+    /// Where the verdict journal is, by the name that was chosen.
+    pub verdicts: Utf8PathBuf,
     /// Where the visible lock file of the journal is.
     pub lock: Utf8PathBuf,
     /// Where the archive lock is.
@@ -93,9 +96,19 @@ impl Workspace {
                 (journal.clone(), Some(journal))
             }
         };
+        let (verdicts, verdicts_by_repository) =
+            match set(environment, &["DISPATCH_VERDICT_JOURNAL_PATH"])? {
+                Some(path) => (current.join(path), None),
+                None => {
+                    let verdicts = layout("verdict_journal", ".dos/verdict-journal.jsonl");
+                    let declared = config.paths.contains_key("verdict_journal");
+                    (verdicts.clone(), declared.then_some(verdicts))
+                }
+            };
         // Without a home nothing is registered, and nothing else depends on it.
         let home = Home::find(environment, None, current).unwrap_or(None);
-        let distrust = trust::examine(disk, &state, by_repository.as_deref(), home.as_ref());
+        let chosen = [by_repository.as_deref(), verdicts_by_repository.as_deref()];
+        let distrust = trust::examine(disk, &state, &chosen, home.as_ref());
         let journal = resolved(journal);
         let lock = match set(environment, &["DISPATCH_LANE_LEASE_LOCK_PATH"])? {
             Some(path) => current.join(path),
@@ -106,7 +119,19 @@ impl Workspace {
             None => layout("archive_lock", ".dos/leases/.archive.lock"),
         };
         let host = set(environment, &["DISPATCH_HOST_ID"])?.unwrap_or_else(host_name);
-        Ok(Self { root, state, linked, home, distrust, config, journal, lock, archive_lock, host })
+        Ok(Self {
+            root,
+            state,
+            linked,
+            home,
+            distrust,
+            config,
+            journal,
+            verdicts,
+            lock,
+            archive_lock,
+            host,
+        })
     }
 
     /// The folder of everything that `dos` writes by default.
@@ -122,6 +147,11 @@ impl Workspace {
     /// The ledger over this workspace's journal.
     pub fn ledger<D: Disk + Clone, C: Clock>(&self, disk: D, clock: C) -> Ledger<D, C> {
         Ledger::new(disk, clock, &self.journal, &self.lock, &self.host).kept_by(self.config.journal)
+    }
+
+    /// The verdict journal of this workspace.
+    pub fn verdict_journal<D: Disk + Clone>(&self, disk: D) -> VerdictJournal<D> {
+        VerdictJournal::new(disk, &resolved(self.verdicts.clone()), self.config.observe)
     }
 
     /// Makes the folders that a write needs. Returns whether `.dos` was created by this call, so

@@ -1,4 +1,5 @@
-//! The tables that say what is kept, and for whom: `[retention]`, `[data_class]`, `[workspace]`.
+//! The tables that say what is kept, and for whom: `[retention]`, `[data_class]`, `[observe]`,
+//! `[workspace]`.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -8,6 +9,7 @@ use toml::de::DeTable;
 use super::{Problem, Reader, Value, expected, named, nearest, number, string_list};
 use crate::data_class::{DataClass, DataClassPolicy};
 use crate::retention::RetentionPolicy;
+use crate::verdict::ObservePolicy;
 
 const RETENTION_KEYS: [&str; 6] = [
     "journal_max_entries",
@@ -24,6 +26,7 @@ const DATA_CLASS_KEYS: [&str; 5] = [
     "product_patterns",
     "default_class",
 ];
+const OBSERVE_KEYS: [&str; 3] = ["enabled", "segment_max_bytes", "segments_keep_last"];
 const WORKSPACE_KEYS: [&str; 1] = ["scope"];
 /// The largest cap: a whole number that a fraction can hold.
 const CAP_MAX: f64 = 1e15;
@@ -112,6 +115,26 @@ impl<'t> Reader<'t> {
                     return Err(expected(value, "default_class", "a text", example));
                 }
             };
+        }
+        Ok(policy)
+    }
+
+    pub(super) fn observe(&mut self, value: &Value<'t>) -> Result<ObservePolicy, Problem> {
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(expected(value, "observe", "a table", "[observe]"));
+        };
+        self.unknown_keys(table, &OBSERVE_KEYS, "[observe]");
+        let mut policy = ObservePolicy::default();
+        if let Some(value) = table.get("enabled") {
+            let wanted = || expected(value, "enabled", "true or false", "enabled = true");
+            policy.enabled = value.get_ref().as_bool().ok_or_else(wanted)?;
+        }
+        if let Some(value) = table.get("segment_max_bytes") {
+            policy.segment_max_bytes =
+                cap(value, "segment_max_bytes")?.map_or(u64::MAX, |cap| cap as u64);
+        }
+        if let Some(value) = table.get("segments_keep_last") {
+            policy.segments_keep_last = cap(value, "segments_keep_last")?.map(|cap| cap as u64);
         }
         Ok(policy)
     }

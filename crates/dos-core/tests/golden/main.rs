@@ -19,6 +19,7 @@ mod hook;
 mod journal;
 mod registry;
 mod small;
+mod verdict;
 mod witness;
 
 use serde_json::Value;

@@ -14,6 +14,7 @@ mod lock;
 mod log;
 mod meddler;
 mod registry;
+mod verdicts;
 mod workspace;
 
 use std::cell::Cell;

@@ -16,7 +16,7 @@ const WAIT: Duration = Duration::from_secs(10);
 fn read(lines: &[&str]) -> Result<Book, QuickstartError> {
     let mut book = Book::default();
     for (line, number) in lines.iter().zip(0..) {
-        book.read(RawLine { number, offset: 0, bytes: line.as_bytes(), complete: true })?;
+        book.read(RawLine { number, offset: 0, end: 0, bytes: line.as_bytes(), complete: true })?;
     }
     Ok(book)
 }
