@@ -257,7 +257,8 @@ impl Bench {
         let program = self.scratch.path().join("bare");
         fs::write(&source, BARE)?;
         let status = Command::new("rustc")
-            .args(["-O", "-C", "panic=abort", "-C", "strip=symbols", "--edition", "2024", "-o"])
+            .args(["-O", "-C", "panic=abort", "-C", "strip=symbols", "--edition", "2024"])
+            .args(["-C", "target-feature=+crt-static", "-o"])
             .args([&program, &source])
             .status()
             .context("failed to run rustc")?;

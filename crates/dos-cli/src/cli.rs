@@ -1,7 +1,9 @@
 //! The command line.
 
+use std::ffi::OsString;
+
 use camino::Utf8PathBuf;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -21,6 +23,26 @@ pub struct Cli {
     pub verb: Verb,
 }
 
+impl Cli {
+    /// Reads the arguments of a process.
+    ///
+    /// Building the arguments of every verb takes a third of a millisecond, so at first only the
+    /// verb that is asked for builds its own; help and a mistake are shown with all of them.
+    pub fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        Self::try_parse_from(arguments).or_else(|_| {
+            let matches = Self::whole().try_get_matches_from(arguments)?;
+            Self::from_arg_matches(&matches)
+        })
+    }
+
+    /// The command line with every verb built.
+    pub fn whole() -> clap::Command {
+        let mut command = Self::command();
+        command.build();
+        command
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   dos quickstart                                     watch eight workers race, none colliding
@@ -31,8 +53,9 @@ Examples:
   dos lanes                                          who owns what, and which lanes meet
   dos doctor                                         what is configured, what is wrong";
 
-/// The verbs. What each does stands with its arguments.
+/// The verbs. What each does stands with its arguments, which are built for the one that is asked.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Verb {
     Arbitrate(verbs::arbitrate::Args),
     Attest(verbs::attest::Args),

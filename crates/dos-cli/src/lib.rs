@@ -12,7 +12,6 @@ mod verbs;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::Cli;
@@ -25,7 +24,7 @@ pub fn main() -> ExitCode {
     if let Some(exit) = verbs::hook::quick(&arguments) {
         return exit.into();
     }
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(&arguments) {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return not_utf8().into(),
         Err(error) => {
@@ -67,5 +66,5 @@ fn not_utf8() -> Exit {
 
 /// The command line, for completions, manual pages and tests.
 pub fn command() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
+    Cli::whole()
 }

@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use camino::Utf8PathBuf;
-use clap::CommandFactory;
 
 use crate::cli::Cli;
 use crate::exit::Exit;
@@ -19,7 +18,7 @@ pub struct Args {
 
 /// Prints or writes them.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let command = Cli::command();
+    let command = Cli::whole();
     match &args.dir {
         Some(dir) => {
             std::fs::create_dir_all(dir).with_context(|| format!("failed to create {dir}"))?;
