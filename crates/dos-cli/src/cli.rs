@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use camino::Utf8PathBuf;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -29,9 +29,12 @@ impl Cli {
     /// Building the arguments of every verb takes a third of a millisecond, so at first only the
     /// verb that is asked for builds its own; help and a mistake are shown with all of them.
     pub fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        Self::try_parse_from(arguments).or_else(|_| {
-            let matches = Self::whole().try_get_matches_from(arguments)?;
-            Self::from_arg_matches(&matches)
+        Self::try_parse_from(arguments).map_err(|lean| {
+            match Self::whole().try_get_matches_from(arguments) {
+                Err(whole) if whole.kind() == lean.kind() => whole,
+                // `dos help --help`, which a command line that was built before does not know.
+                _ => lean,
+            }
         })
     }
 

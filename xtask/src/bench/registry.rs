@@ -47,7 +47,7 @@ impl Bench {
 
     /// A lane taken in a workspace that the registry of that machine knows, beside a bare writer.
     fn registered_acquire(&self, home: &Path) -> anyhow::Result<()> {
-        let bare = self.bare_writer()?;
+        let bare = self.bare_writer("-")?;
         let (mut ours, mut floor) = (Vec::new(), Vec::new());
         let mut first = Duration::ZERO;
         for round in 0..ACQUIRES {
