@@ -29,13 +29,8 @@ impl Cli {
     /// Building the arguments of every verb takes a third of a millisecond, so at first only the
     /// verb that is asked for builds its own; help and a mistake are shown with all of them.
     pub fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        Self::try_parse_from(arguments).map_err(|lean| {
-            match Self::whole().try_get_matches_from(arguments) {
-                Err(whole) if whole.kind() == lean.kind() => whole,
-                // `dos help --help`, which a command line that was built before does not know.
-                _ => lean,
-            }
-        })
+        Self::try_parse_from(arguments)
+            .map_err(|lean| Self::whole().try_get_matches_from(arguments).err().unwrap_or(lean))
     }
 
     /// The command line with every verb built.

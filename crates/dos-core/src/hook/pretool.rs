@@ -6,6 +6,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::LazyCell;
 
 use serde_json::{Value, json};
 
@@ -454,20 +455,24 @@ fn protected(evidence: &Evidence<'_>, policy: &GuardPolicy, touches: &[Touch]) -
         evidence.protected.iter().copied().chain(own)
     };
     let here = Region::read(patterns().filter(|text| !is_of_home(text)), case);
-    let home: Vec<String> = patterns().filter_map(of_home).collect();
-    let home = Region::read(home, case);
+    let home = LazyCell::new(|| {
+        let lines: Vec<String> = patterns().filter_map(of_home).collect();
+        Region::read(lines, case)
+    });
     for touch in touches {
         for name in &touch.names {
             let machinery = evidence.machinery.iter().any(|file| {
                 below(name, file, case).is_some()
                     || (touch.reach == Reach::Below && below(file, name, case).is_some())
             });
-            let met = |folder: Option<&str>, region: &Region| {
-                let path = below(name, folder?, case)?;
+            let met = |path, region: &Region| {
                 let place = Place { touch, path };
                 meets(region, &place, case).filter(|meeting| meeting.doubt.is_none())
             };
-            let meeting = met(Some(evidence.root), &here).or_else(|| met(evidence.home, &home));
+            let below_home = || below(name, evidence.home?, case);
+            let meeting = below(name, evidence.root, case)
+                .and_then(|path| met(path, &here))
+                .or_else(|| below_home().and_then(|path| met(path, &home)));
             if machinery || meeting.is_some() {
                 let held = meeting.map(|meeting| meeting.held);
                 return Some(self_modify(&touch.shown, held.as_deref()));

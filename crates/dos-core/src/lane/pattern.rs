@@ -301,7 +301,7 @@ fn symbols_of(
     if let Some((column, _)) = rest.clone().find(|(_, character)| character.is_control()) {
         return Err((column, PatternProblem::Control));
     }
-    let mut symbols = Vec::new();
+    let mut symbols = Vec::with_capacity(indented.len());
     while let Some((column, character)) = rest.next() {
         let element = match character {
             '?' => Element::Any,
@@ -465,7 +465,8 @@ fn compile(branch: &[&Symbol], case: Case) -> Result<Branch, (usize, PatternProb
             components.push(component);
         }
     }
-    let mut steps = Vec::new();
+    // Each symbol is a step, but for what a name or a `**` at the end adds.
+    let mut steps = Vec::with_capacity(branch.len() + 2);
     let mut rest = components.into_iter().peekable();
     while let Some(component) = rest.next() {
         if is_double_star(component) {
@@ -498,7 +499,7 @@ fn compile_component(
         let column = class.or(component.first()).map_or(1, |symbol| symbol.column);
         return Err((column, problem));
     }
-    let mut spelled = String::new();
+    let mut spelled = String::with_capacity(component.len());
     for symbol in component {
         match &symbol.element {
             Element::Character(written) => {
@@ -513,26 +514,26 @@ fn compile_component(
             Element::Star => spell(&mut spelled, Step::Star, case, steps),
         }
     }
-    steps.extend(literals(&spelled, case));
+    literals(&spelled, case, steps);
     Ok(())
 }
 
 /// Adds the literal text and the step behind it.
 fn spell(text: &mut String, then: Step, case: Case, steps: &mut Vec<Step>) {
-    steps.extend(literals(text, case));
+    literals(text, case, steps);
     text.clear();
     steps.push(then);
 }
 
-/// Literal text, in which braces may have put an accent behind its letter.
-fn literals(text: &str, case: Case) -> Vec<Step> {
+/// Adds literal text, in which braces may have put an accent behind its letter.
+fn literals(text: &str, case: Case, steps: &mut Vec<Step>) {
     let written = composed(text);
     let folded = case.spelling(&written);
     // Where folding changes more than single characters, the witness is spelled folded.
     let one_to_one = written.chars().map(|character| case.fold(character)).eq(folded.chars());
     let written = if one_to_one { &written } else { &folded };
     let literal = |(written, folded)| Step::Literal(Literal { written, folded });
-    written.chars().zip(folded.chars()).map(literal).collect()
+    steps.extend(written.chars().zip(folded.chars()).map(literal));
 }
 
 fn is_double_star(component: &[&Symbol]) -> bool {

@@ -13,8 +13,11 @@ fn verbs() -> Vec<(Vec<String>, bool)> {
     let mut found = Vec::new();
     while let Some((path, command)) = pending.pop() {
         found.push((path.clone(), command.get_subcommands().next().is_none()));
-        // A hidden one is no verb: it is how this program calls itself.
-        for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        for below in command.get_subcommands() {
+            // A hidden one is how this program calls itself, and `help` is the parser's own.
+            if below.is_hide_set() || below.get_name() == "help" {
+                continue;
+            }
             let path: Vec<String> = path.iter().cloned().chain([below.get_name().into()]).collect();
             pending.push((path, below.clone()));
         }
