@@ -18,6 +18,9 @@ pub struct Cli {
     /// The workspace folder [default: $DISPATCH_WORKSPACE, else the current folder]
     #[arg(long, global = true, value_name = "DIR")]
     pub workspace: Option<Utf8PathBuf>,
+    /// Record the verdict in the verdict journal, as $DISPATCH_OBSERVE=1 does; see `dos observe`
+    #[arg(long, global = true)]
+    pub observe: bool,
     /// What to do
     #[command(subcommand)]
     pub verb: Verb,
@@ -80,6 +83,7 @@ pub enum Verb {
     Liveness(verbs::liveness::Args),
     Loop(verbs::loop_plan::Args),
     Man(verbs::man::Args),
+    Observe(verbs::observe::Args),
     Overlap(verbs::overlap::Args),
     Projects(verbs::projects::Args),
     Quickstart(verbs::quickstart::Args),
@@ -123,6 +127,7 @@ impl Verb {
             Self::Loop(args) => verbs::loop_plan::run(context, args),
             Self::Overlap(args) => verbs::overlap::run(context, args),
             Self::Man(args) => verbs::man::run(args),
+            Self::Observe(args) => verbs::observe::run(context, args),
             Self::Projects(args) => verbs::projects::run(context, args),
             Self::Quickstart(args) => verbs::quickstart::run(context, args),
             Self::Reap(args) => verbs::reap::run(context, args),

@@ -41,17 +41,22 @@ pub struct Context {
     /// The name that this host goes by.
     host: String,
     workspace_flag: Option<Utf8PathBuf>,
+    observe_flag: bool,
 }
 
 impl Context {
     /// Gathers what the command line and the process say.
     pub fn gather(cli: &Cli) -> anyhow::Result<Self> {
-        Self::of_process(cli.workspace.clone())
+        Self::of_process(cli.workspace.clone(), cli.observe)
     }
 
-    /// Gathers what the process says, for a command line that names this workspace.
+    /// Gathers what the process says, for a command line that names this workspace and may ask for
+    /// verdicts to be recorded.
     #[expect(clippy::disallowed_methods, reason = "the one place that asks for the current folder")]
-    pub fn of_process(workspace_flag: Option<Utf8PathBuf>) -> anyhow::Result<Self> {
+    pub fn of_process(
+        workspace_flag: Option<Utf8PathBuf>,
+        observe_flag: bool,
+    ) -> anyhow::Result<Self> {
         let current = std::env::current_dir().context("failed to find the current folder")?;
         let current = Utf8PathBuf::from_path_buf(current).map_err(|path| {
             anyhow::anyhow!("the current folder {} is not UTF-8; use another one", path.display())
@@ -62,12 +67,18 @@ impl Context {
             environment: ProcessEnvironment,
             current,
             workspace_flag,
+            observe_flag,
         })
     }
 
     /// The workspace that the command line names.
     pub fn workspace_flag(&self) -> Option<&Utf8Path> {
         self.workspace_flag.as_deref()
+    }
+
+    /// Does the command line ask for verdicts to be recorded?
+    pub fn observes(&self) -> bool {
+        self.observe_flag
     }
 
     /// The program that runs, where the system says so.

@@ -164,6 +164,10 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract { verb: "loop", codes: &[("planned", Exit::Yes), CONTRACT_ERROR] },
     Contract {
+        verb: "observe",
+        codes: &[("shown", Exit::Yes), ("corrupt", Exit::No), CONTRACT_ERROR],
+    },
+    Contract {
         verb: "overlap",
         codes: &[("disjoint", Exit::Yes), ("meet", Exit::No), CONTRACT_ERROR],
     },

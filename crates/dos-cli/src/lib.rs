@@ -6,6 +6,7 @@ mod cli;
 mod context;
 mod exit;
 mod output;
+mod record;
 mod tui;
 mod verbs;
 

@@ -23,6 +23,13 @@ pub fn line(text: &str) {
     let _ = stdout.write_all(b"\n");
 }
 
+/// Prints one line of many, at once. False when nobody reads any more.
+pub fn is_read(text: &str) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    let line = format!("{text}\n");
+    stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+}
+
 /// Prints many lines, each with its newline.
 pub fn lines(lines: impl Iterator<Item = String>) {
     let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());

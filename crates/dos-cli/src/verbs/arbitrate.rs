@@ -9,6 +9,7 @@ use dos_store::disk::RealDisk;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::record;
 use crate::verbs::shared::{LaneRequest, Printed, decision, leases_argument, with};
 
 /// Say whether a lane may be taken now; changes nothing
@@ -66,6 +67,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         shown = with(shown, "interpretation", next);
     }
     output::answer(&shown, args.printed.pretty);
+    context.record(&workspace, || {
+        let event = record::arbitration(&request.lane, answer.as_ref(), false);
+        if args.force { event.with("forced", true) } else { event }
+    });
     if args.force && answer.is_ok() {
         request.force = false;
         let (unforced, _) = referee.arbitrate(&request, instead.as_deref(), policy)?;

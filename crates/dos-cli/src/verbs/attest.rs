@@ -13,6 +13,7 @@ use dos_store::clock::Clock;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::record;
 use crate::verbs::shared::KeyFile;
 use crate::verbs::snapshot;
 use crate::verbs::state_diff::{Compared, read_both};
@@ -91,6 +92,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         true => output::answer(&receipt.to_json(), false),
         false => print(&receipt, &verdict),
     }
+    context.record(&workspace, || record::effect("attest", &verdict));
     Ok(Exit::of_outcome(verdict.outcome))
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use dos_core::command::syntax::Span;
 use dos_core::command::{Capability, ExecVerdict, Profile, classify_command};
 use dos_core::limits::COMMAND_BYTES_MAX;
+use dos_core::verdict::VerdictEvent;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -73,6 +74,15 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     } else {
         text(&command, &verdict);
     }
+    context.record(&workspace, || {
+        let event = VerdictEvent::new("exec_capability", verdict.capability.token())
+            .with("capability", verdict.capability.token())
+            .with("profile", policy.profile.name());
+        match &verdict.program {
+            Some(program) => event.with("program", program.as_str()),
+            None => event,
+        }
+    });
     Ok(match verdict.capability {
         Capability::GrantsArbitraryExec => Exit::GRANTS,
         Capability::Bounded | Capability::Empty => Exit::Yes,

@@ -2,6 +2,7 @@
 
 use dos_core::lane::command::Halt;
 use dos_core::lane::{Command, Outcome};
+use dos_core::verdict::VerdictEvent;
 use dos_store::clock::Clock;
 use dos_store::disk::RealDisk;
 use dos_store::intents::Suspend;
@@ -86,6 +87,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     });
     let answer = if args.resumable { suspended(context, args, suspends, answer)? } else { answer };
     output::answer(&answer, args.printed.pretty);
+    if let Ok(workspace) = context.quiet_workspace() {
+        context.record(&workspace, || {
+            let run_id = args.run_id.as_deref().unwrap_or_default();
+            VerdictEvent::new("halt", "HALT").on_lane(lane).for_run(run_id).about(&args.handle)
+        });
+    }
     Ok(Exit::Yes)
 }
 

@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Read};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Subcommand;
 use dos_core::json;
-use dos_drivers::hook::{Answer, Caller, MarkerCall};
+use dos_drivers::hook::{Answer, Caller, MarkerCall, Observed};
 use dos_drivers::host::{self, Host, Moment, Word};
 use serde_json::Value;
 
@@ -146,6 +146,7 @@ enum Hook {
 #[derive(Debug, Default)]
 struct Call {
     workspace: Option<Utf8PathBuf>,
+    observe: bool,
     usual: Usual,
     session: Option<String>,
 }
@@ -181,7 +182,8 @@ impl Verb {
         };
         let usual =
             Usual { dialect: usual.dialect.clone(), debug: usual.debug, ..Usual::default() };
-        Ok(answer(&hook, &Call { workspace, usual, session: session.cloned() }))
+        let observe = context.observes();
+        Ok(answer(&hook, &Call { workspace, observe, usual, session: session.cloned() }))
     }
 }
 
@@ -224,6 +226,7 @@ pub fn quick(arguments: &[OsString]) -> Option<Exit> {
                 below_zero = most < 0;
                 marker.max_markers = Some(budget(most));
             }
+            "--observe" if flag => call.observe = true,
             "--debug" if flag => call.usual.debug = true,
             "--job" if flag => call.usual.job = true,
             "--reset" if flag && is_marker => marker.reset = true,
@@ -291,7 +294,7 @@ fn answer(hook: &Hook, call: &Call) -> Exit {
             output::note(&format!("dos hook: {text}"));
         }
     };
-    let context = match Context::of_process(call.workspace.clone()) {
+    let context = match Context::of_process(call.workspace.clone(), call.observe) {
         Ok(context) => context,
         Err(error) => {
             debug(&format!("{error:#}"));
@@ -321,6 +324,13 @@ fn answer(hook: &Hook, call: &Call) -> Exit {
     };
     answer.remarks.iter().for_each(|remark| debug(remark));
     say(answer.said.as_ref());
+    for Observed { workspace, verdict } in answer.verdicts {
+        if context.records(&workspace.config)
+            && let Err(error) = context.put(&workspace, verdict)
+        {
+            debug(&format!("the verdict was not recorded: {error}"));
+        }
+    }
     Exit::Yes
 }
 

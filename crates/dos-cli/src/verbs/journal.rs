@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use camino::Utf8PathBuf;
 use dos_core::journal::decode::{Line, decode_line};
 use dos_core::journal::entry::{self, op};
+use dos_core::verdict::VerdictEvent;
 use dos_drivers::RefereeError;
 use dos_store::archive::segments;
 use dos_store::chain::ChainCheck;
@@ -354,5 +355,10 @@ fn verify(context: &Context, as_json: bool) -> anyhow::Result<Exit> {
             output::line("tail      torn: a write that never finished; the next one closes it");
         }
     }
+    context.record(&workspace, || {
+        VerdictEvent::new("journal_verify", if intact { "intact" } else { "corrupt" })
+            .with("records", health.records)
+            .with("corrupt", health.corrupt)
+    });
     Ok(if intact { Exit::Yes } else { Exit::No })
 }

@@ -12,6 +12,7 @@ use dos_store::clock::Clock;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::record;
 
 /// Say whether a run moves, by git, the journal and the process table
 ///
@@ -81,6 +82,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         true => output::answer(&verdict.to_json(), false),
         false => output::line(&format!("{}  {verdict}", verdict.liveness.token())),
     }
+    context.record(&workspace, || record::liveness(&args.run_id, &args.lane, &verdict));
     Ok(match verdict.liveness {
         Liveness::Advancing => Exit::Yes,
         Liveness::Spinning => Exit::Spinning,

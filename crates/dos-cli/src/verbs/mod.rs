@@ -20,6 +20,7 @@ pub mod lint;
 pub mod liveness;
 pub mod loop_plan;
 pub mod man;
+pub mod observe;
 pub mod overlap;
 pub mod projects;
 pub mod quickstart;

@@ -7,14 +7,17 @@ use camino::Utf8Path;
 use dos_core::fleet::run_id::{RunId, mint};
 use dos_core::lane::command::Acquire;
 use dos_core::lane::vitality::TTL_MILLIS_DEFAULT;
+use dos_core::lane::{Admission, Refusal};
 use dos_core::limits::TTL_MINUTES_MAX;
 use dos_drivers::runner::{self, Ended, Errand, Talk};
+use dos_store::Workspace;
 use dos_store::clock::Clock;
 
 use super::lease_lane::{or_busy, say_if_created};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::record;
 use crate::verbs::shared::{LaneRequest, decision, duration};
 
 /// The longest time between two beats.
@@ -92,7 +95,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     };
     let referee = context.referee(&workspace);
     let lane = args.request.lane.clone();
-    let mut say = |talk: Talk| talk_about(&lane, &talk);
+    let mut say = |talk: Talk| {
+        talk_about(&lane, &talk);
+        if let Talk::Taken(grant) = &talk {
+            record(context, &workspace, &lane, Ok(&grant.admission), &run);
+        }
+    };
     let ended = runner::run(&referee, context.clock, errand, &mut say);
     say_if_created(&workspace, &referee);
     match or_busy(&args.request.lane, ended.map_err(anyhow::Error::from))? {
@@ -101,12 +109,25 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         Ok(Ended::Refused(refusal)) => {
             let now = context.clock.now()?;
             match args.json {
-                true => output::answer(&decision(&Err(refusal), now), false),
+                true => output::answer(&decision(&Err(refusal.clone()), now), false),
                 false => output::note(&format!("dos run: {}", refusal.explain(now))),
             }
+            record(context, &workspace, &lane, Err(&refusal), &run);
             Ok(Exit::No)
         }
     }
+}
+
+fn record(
+    context: &Context,
+    workspace: &Workspace,
+    lane: &str,
+    answer: Result<&Admission, &Refusal>,
+    run: &RunId,
+) {
+    context.record(workspace, || {
+        record::arbitration(lane, answer, answer.is_ok()).for_run(&run.run_id)
+    });
 }
 
 /// A run that this one's command is, as a child of the run that we are part of.

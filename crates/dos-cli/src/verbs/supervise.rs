@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use dos_core::fleet::run_id::mint;
 use dos_core::fleet::supervise::{LAUNCH_TEMPLATE_DEFAULT, Plan, SupervisePolicy};
 use dos_core::timestamp::span;
+use dos_core::verdict::VerdictEvent;
 use dos_drivers::supervisor::{self, Orders, SuperviseError, Talk};
 use dos_store::clock::Clock;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::record::Standing;
 use crate::verbs::shared::duration;
 
 /// Keep workers alive, one on each lane, as many as are wanted
@@ -80,9 +82,15 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         run: mint("dos-supervise", parent.as_deref(), root.as_deref(), now, entropy)?,
     };
     let mut last = String::new();
-    let mut say = |talk: Talk| match args.json {
-        true => output::answer(&object(&talk), false),
-        false => lines(&talk, &mut last).iter().for_each(|line| output::line(line)),
+    let mut standing = Standing::default();
+    let mut say = |talk: Talk| {
+        match args.json {
+            true => output::answer(&object(&talk), false),
+            false => lines(&talk, &mut last).iter().for_each(|line| output::line(line)),
+        }
+        for verdict in verdicts(&talk, &mut standing) {
+            context.record(&workspace, || verdict);
+        }
     };
     match supervisor::run(&workspace, context.clock, &orders, &mut say) {
         Ok(()) => Ok(Exit::Yes),
@@ -146,6 +154,30 @@ fn object(talk: &Talk) -> Value {
 
 fn lanes(plans: &[dos_core::fleet::supervise::LanePlan]) -> Value {
     plans.iter().map(|plan| Value::from(plan.lane.as_str())).collect()
+}
+
+/// What was decided, as the verdict journal has it. Of a plan, what the last one did not say.
+fn verdicts(talk: &Talk, standing: &mut Standing) -> Vec<VerdictEvent> {
+    let row = |verdict: &str| VerdictEvent::new("supervise", verdict);
+    match talk {
+        Talk::Planned(plan) => {
+            let lanes = [&plan.reap, &plan.flag, &plan.proposed_halt].into_iter().flatten();
+            let lanes = lanes.map(|lane| (lane.lane.clone(), lane.disposition.token()));
+            let whole = (String::new(), plan.verdict.token());
+            let new = standing.renew(lanes.chain([whole]));
+            let told = |(lane, verdict): (String, &'static str)| match lane.is_empty() {
+                false => row(verdict).on_lane(&lane),
+                true => row(verdict)
+                    .with("alive", plan.alive)
+                    .with("target", plan.target)
+                    .with("admissible", plan.admissible),
+            };
+            new.into_iter().map(told).collect()
+        }
+        Talk::Asked(run, why) => vec![row(why.token()).for_run(run)],
+        Talk::Killed(run) => vec![row("KILLED").for_run(run)],
+        _ => Vec::new(),
+    }
 }
 
 /// Lines for people. A plan that says what the last one said is not told again.

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use anyhow::{Context as _, bail};
 use camino::Utf8PathBuf;
 use dos_core::json::Object;
+use dos_core::verdict::VerdictEvent;
 use dos_core::witness::Receipt;
 use dos_core::witness::receipt::ReceiptError;
 use dos_core::witness::value::canonical;
@@ -66,7 +67,21 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     } else {
         print(&checked, receipt.as_ref(), adverse);
     }
+    record(context, &checked, receipt.as_ref());
     Ok(if checked.valid { Exit::Yes } else { Exit::No })
+}
+
+/// A receipt can be checked anywhere; the verdict is recorded where there is a workspace.
+fn record(context: &Context, checked: &Checked, receipt: Option<&Receipt>) {
+    let Ok(workspace) = context.quiet_workspace() else { return };
+    context.record(&workspace, || {
+        let row =
+            VerdictEvent::new("verify_receipt", if checked.valid { "valid" } else { "invalid" });
+        match receipt.filter(|_| checked.valid) {
+            Some(receipt) => row.about(&receipt.claim).with("carries", receipt.verdict.as_str()),
+            None => row,
+        }
+    });
 }
 
 fn print(checked: &Checked, receipt: Option<&Receipt>, adverse: bool) {

@@ -7,14 +7,17 @@ use dos_core::fleet::Liveness;
 use dos_core::fleet::run_id::millis_of;
 use dos_core::fleet::watchdog::{Proposals, WatchPolicy};
 use dos_core::timestamp::Timestamp;
+use dos_core::verdict::VerdictEvent;
 use dos_drivers::signals::{ENDING, Signals};
 use dos_drivers::watchdog::{self, Round, Tracked};
+use dos_store::Workspace;
 use dos_store::clock::Clock;
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::record::{self, Standing};
 use crate::verbs::liveness::start;
 
 /// Watch runs, and propose to halt those that spin or hang
@@ -84,6 +87,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     };
     let signals = again.then(|| Signals::on(&ENDING)).transpose()?;
     let mut proposals = Proposals::default();
+    let mut standing = Standing::default();
     let mut left = args.max_ticks.unwrap_or(u64::MAX);
     loop {
         let round = Round {
@@ -98,12 +102,32 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
             true => output::answer(&object(&seen), false),
             false => lines(&seen, &round).iter().for_each(|line| output::line(line)),
         }
+        record(context, &workspace, &seen, &mut standing);
         left -= 1;
         let Some(signals) = signals.as_ref().filter(|_| left > 0) else { return Ok(Exit::Yes) };
         signals.wait(&[], interval);
         if !signals.taken().is_empty() {
             return Ok(Exit::Yes);
         }
+    }
+}
+
+/// Records what is new.
+fn record(
+    context: &Context,
+    workspace: &Workspace,
+    seen: &watchdog::Seen,
+    standing: &mut Standing,
+) {
+    let verdicts =
+        seen.verdicts.iter().map(|(run, verdict)| (run.clone(), verdict.liveness.token()));
+    for (run, _) in standing.renew(verdicts) {
+        if let Some(verdict) = seen.verdicts.get(&run) {
+            context.record(workspace, || record::liveness(&run, "", verdict));
+        }
+    }
+    for run in &seen.proposed {
+        context.record(workspace, || VerdictEvent::new("watch", "PROPOSE_HALT").for_run(run));
     }
 }
 

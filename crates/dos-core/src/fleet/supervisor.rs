@@ -160,6 +160,15 @@ pub enum Why {
 }
 
 impl Why {
+    /// The stable word.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Stalled => "STALLED",
+            Self::NeverStarted => "NEVER_STARTED",
+            Self::Stop => "STOP",
+        }
+    }
+
     /// In words.
     pub fn text(self) -> &'static str {
         match self {

@@ -142,6 +142,15 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// The stable word.
+    pub fn token(&self) -> &'static str {
+        match self {
+            Self::Pass => "ALLOW",
+            Self::Warn(_) => "WARN",
+            Self::Deny(_) => "BLOCK",
+        }
+    }
+
     /// What is said, if anything is.
     pub fn advice(&self) -> Option<&Advice> {
         match self {
@@ -152,14 +161,14 @@ impl Decision {
 
     /// The proposal that an ENFORCE record keeps; `None` when there is nothing to record.
     pub fn proposal(&self) -> Option<Object> {
-        let (intervention, word, dispatch) = match self {
+        let (word, dispatch) = match self {
             Self::Pass => return None,
-            Self::Warn(_) => ("WARN", "warn", true),
-            Self::Deny(_) => ("BLOCK", "deny", false),
+            Self::Warn(_) => ("warn", true),
+            Self::Deny(_) => ("deny", false),
         };
         let advice = self.advice()?;
         let proposal = json!({
-            "intervention": intervention,
+            "intervention": self.token(),
             "dispatch_call": dispatch,
             "handler": "guard",
             "rung": "admission",

@@ -118,6 +118,41 @@ impl VerdictEvent {
         Self { syscall: syscall.to_string(), verdict: verdict.to_string(), ..Self::default() }
     }
 
+    /// The same, about this lane.
+    #[must_use]
+    pub fn on_lane(mut self, lane: &str) -> Self {
+        self.lane = lane.to_string();
+        self
+    }
+
+    /// The same, about this run.
+    #[must_use]
+    pub fn for_run(mut self, run_id: &str) -> Self {
+        self.run_id = run_id.to_string();
+        self
+    }
+
+    /// The same, about this tool, key or owner.
+    #[must_use]
+    pub fn about(mut self, subject: &str) -> Self {
+        self.subject = subject.to_string();
+        self
+    }
+
+    /// The same, with one more piece of evidence.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.detail.insert(name.to_string(), value.into());
+        self
+    }
+
+    /// The same, as a hook's verdict.
+    #[must_use]
+    pub fn of_sensor(mut self) -> Self {
+        self.source = SOURCE_SENSOR.to_string();
+        self
+    }
+
     /// The same with its number and its time.
     #[must_use]
     pub fn stamped(mut self, seq: i64, now: Timestamp) -> Self {

@@ -49,7 +49,7 @@ impl Dimension {
         Some(match name {
             "syscall" => Self::Syscall,
             "verdict" => Self::Verdict,
-            "run_id" => Self::RunId,
+            "run_id" | "run" => Self::RunId,
             "lane" => Self::Lane,
             "source" => Self::Source,
             _ => return None,

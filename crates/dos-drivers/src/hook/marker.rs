@@ -2,6 +2,7 @@
 
 use dos_core::hook::marker::{self, Arming, Budget};
 use dos_core::hook::{Event, Tally};
+use dos_core::verdict::VerdictEvent;
 use dos_store::clock::Clock;
 use dos_store::disk::RealDisk;
 use dos_store::sessions::{Kept, SessionLog, SessionName};
@@ -74,7 +75,10 @@ impl<E: Environment> Caller<'_, E> {
             (false, true) => self.host.say(Word::Deny(&budget.held_open()), Moment::Stop),
             (false, false) => self.pass(Moment::Stop),
         };
-        Answer::because(format!("{budget} ({arming})")).says(said)
+        let row = VerdictEvent::new("marker", budget.token())
+            .with("markers_emitted", budget.spent)
+            .with("max_markers", budget.most);
+        Answer::because(format!("{budget} ({arming})")).says(said).observed(workspace, row)
     }
 
     fn arming(

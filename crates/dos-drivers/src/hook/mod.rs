@@ -13,6 +13,7 @@ mod shell;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::hook::Event;
+use dos_core::verdict::VerdictEvent;
 use dos_store::Workspace;
 use dos_store::clock::RealClock;
 use dos_store::disk::RealDisk;
@@ -43,21 +44,36 @@ pub struct Caller<'a, E> {
 }
 
 /// What a hook answers.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Default)]
 pub struct Answer {
     /// What goes to standard output; `None` for nothing.
     pub said: Option<Value>,
     /// Why it is so, for people who ask for it.
     pub remarks: Vec<String>,
+    /// What was judged, for whoever records verdicts.
+    pub verdicts: Vec<Observed>,
+}
+
+/// A verdict, and the workspace in which it was reached.
+pub struct Observed {
+    /// The workspace.
+    pub workspace: Workspace,
+    /// The verdict.
+    pub verdict: VerdictEvent,
 }
 
 impl Answer {
     fn because(remark: impl Into<String>) -> Self {
-        Self { said: None, remarks: vec![remark.into()] }
+        Self { remarks: vec![remark.into()], ..Self::default() }
     }
 
     fn says(mut self, said: Option<Value>) -> Self {
         self.said = said;
+        self
+    }
+
+    fn observed(mut self, workspace: Workspace, verdict: VerdictEvent) -> Self {
+        self.verdicts.push(Observed { workspace, verdict: verdict.of_sensor() });
         self
     }
 }

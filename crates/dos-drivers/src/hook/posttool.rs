@@ -1,8 +1,9 @@
 //! After a tool ran: does it answer the same again and again?
 
 use dos_core::hook::Step;
-use dos_core::hook::tool_stream;
+use dos_core::hook::tool_stream::{self, StreamVerdict};
 use dos_core::timestamp::Timestamp;
+use dos_core::verdict::VerdictEvent;
 use dos_store::clock::Clock;
 use dos_store::disk::RealDisk;
 use dos_store::sessions::{Kept, SessionLog, SessionName};
@@ -34,24 +35,32 @@ impl<E: Environment> Caller<'_, E> {
             return nothing("there is no workspace that can be read");
         };
         let step = Step::of_call(&event.tool, &event.input, event.result.as_ref());
-        match self.counted(&workspace, &session, step, now) {
-            Ok(Some(advice)) => {
+        let verdict = match self.counted(&workspace, &session, step, now) {
+            Ok(verdict) => verdict,
+            Err(error) => return nothing(&format!("the call could not be counted: {error}")),
+        };
+        let answer = match verdict.advice() {
+            Some(advice) => {
                 let said = self.host.say(Word::Warn(&advice), Moment::Post);
                 Answer::because(advice).says(said)
             }
-            Ok(None) => nothing("the tool brings something new"),
-            Err(error) => nothing(&format!("the call could not be counted: {error}")),
-        }
+            None => nothing("the tool brings something new"),
+        };
+        let row = VerdictEvent::new("posttool", verdict.state.token())
+            .about(&event.tool)
+            .with("run", verdict.run)
+            .with("session", event.session.as_deref());
+        answer.observed(workspace, row)
     }
 
-    /// Adds the step to its session's stream; what there is to say about it.
+    /// Adds the step to its session's stream; what it looks like now.
     fn counted(
         &self,
         workspace: &Workspace,
         session: &SessionName,
         step: Step,
         now: Timestamp,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<StreamVerdict, StoreError> {
         let policy = &workspace.config.tool_stream;
         let log = SessionLog::new(workspace, RealDisk, Kept::Stream, session);
         let steps = u64::from(policy.stall_n).saturating_add(STEPS_SPARE);
@@ -66,6 +75,6 @@ impl<E: Environment> Caller<'_, E> {
         let latest_first = std::iter::once(step.clone()).chain(before.map(|(step, _)| step));
         let verdict = tool_stream::classify(latest_first.take(steps as usize), policy);
         log.append(&step.record(index, &verdict, self.run_id().as_deref(), now))?;
-        Ok(verdict.advice())
+        Ok(verdict)
     }
 }

@@ -9,6 +9,7 @@ use dos_core::hook::{Act, Event, GuardPolicy, Strictness};
 use dos_core::journal::entry::{self, About};
 use dos_core::lane::{Case, Lease};
 use dos_core::timestamp::Timestamp;
+use dos_core::verdict::VerdictEvent;
 use dos_store::clock::Clock;
 use dos_store::disk::RealDisk;
 use dos_store::snapshot::snapshot_path;
@@ -79,13 +80,14 @@ impl<E: Environment> Caller<'_, E> {
             false if text.is_empty() => self.pass(Moment::Pre),
             false => self.host.say(Word::Warn(&text), Moment::Pre),
         };
-        for Judged { workspace, decision } in &judged {
+        for Judged { workspace, decision } in judged {
             if let Some(workspace) = workspace
                 && event.session.as_deref() != Some(CANARY)
             {
-                let referee = Referee::new(workspace, self.clock);
-                let recorded = self.record(&referee, &event, decision);
+                let referee = Referee::new(&workspace, self.clock);
+                let recorded = self.record(&referee, &event, &decision);
                 answer.remarks.extend(recorded.err().map(|error| format!("not recorded: {error}")));
+                answer = answer.observed(workspace, verdict(&event, &decision));
             }
         }
         answer
@@ -209,6 +211,21 @@ impl<E: Environment> Caller<'_, E> {
     }
 }
 
+/// The decision as the verdict journal has it.
+fn verdict(event: &Event, decision: &Decision) -> VerdictEvent {
+    let row = VerdictEvent::new("pretool", decision.token()).about(&event.tool);
+    let row = match decision.advice() {
+        Some(advice) => row
+            .on_lane(advice.lane.as_deref().unwrap_or_default())
+            .with("reason_class", advice.reason_class),
+        None => row,
+    };
+    match &event.session {
+        Some(session) => row.with("session", session.as_str()),
+        None => row,
+    }
+}
+
 /// A call, and its share in one workspace.
 struct Call<'a> {
     event: &'a Event,
@@ -234,8 +251,14 @@ fn machinery(
     if let Some(workspace) = workspace {
         let snapshot = snapshot_path(&workspace.journal);
         files.extend(
-            [&workspace.journal, &snapshot, &workspace.lock, &workspace.archive_lock]
-                .map(Utf8PathBuf::clone),
+            [
+                &workspace.journal,
+                &snapshot,
+                &workspace.lock,
+                &workspace.archive_lock,
+                &workspace.verdicts,
+            ]
+            .map(Utf8PathBuf::clone),
         );
     }
     let folder = root.join(".dos");

@@ -9,7 +9,7 @@
 
 use core::fmt;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::verdict::{Line, VerdictEvent, decode_line};
 use sha2::{Digest, Sha256};
 
@@ -118,6 +118,11 @@ impl<'j, D: Disk + Clone> Reader<'j, D> {
             }
         }
         Ok(reader)
+    }
+
+    /// Where the log of the journal is.
+    pub fn path(&self) -> &Utf8Path {
+        self.journal.path()
     }
 
     /// The next rows, at most so many. An empty batch says that there are no more for now: the same

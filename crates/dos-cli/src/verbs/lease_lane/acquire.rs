@@ -13,6 +13,7 @@ use super::{named_process, or_busy, run_id, say_if_created};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::record;
 use crate::verbs::shared::{
     LaneRequest, Printed, decision, duration, leases_argument, lock_wait, with,
 };
@@ -93,6 +94,15 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let now = context.clock.now()?;
+    let answer = match &outcome {
+        Outcome::Granted(grant) => Some(Ok(&grant.admission)),
+        Outcome::Refused(refusal) => Some(Err(refusal)),
+        _ => None,
+    };
+    let verdict = answer.map(|answer| {
+        let event = record::arbitration(lane, answer, answer.is_ok()).about(&args.owner);
+        event.for_run(acquire.run_id.as_deref().unwrap_or_default())
+    });
     let (shown, exit) = match outcome {
         Outcome::Granted(grant) => (granted(grant, now), Exit::Yes),
         Outcome::Refused(refusal) => (refused(refusal, now), Exit::No),
@@ -103,6 +113,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         shown = with(shown, "run_id", run_id.as_str());
     }
     output::answer(&shown, args.printed.pretty);
+    verdict.into_iter().for_each(|verdict| context.record(&workspace, || verdict));
     Ok(exit)
 }
 

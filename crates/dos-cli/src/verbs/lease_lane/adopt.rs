@@ -2,6 +2,7 @@
 
 use dos_core::lane::command::Adopt;
 use dos_core::lane::{Command, Outcome};
+use dos_core::verdict::VerdictEvent;
 use dos_store::clock::Clock;
 use dos_store::ledger::WAIT_DEFAULT;
 use serde_json::{Value, json};
@@ -75,5 +76,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         other => anyhow::bail!("an adopt was answered by {other:?}"),
     };
     output::answer(&shown, false);
+    if let Ok(workspace) = context.quiet_workspace() {
+        context.record(&workspace, || {
+            let verdict = if exit == Exit::Yes { "adopted" } else { "not_adopted" };
+            VerdictEvent::new("adopt", verdict).on_lane(&args.lane).about(&args.owner)
+        });
+    }
     Ok(exit)
 }

@@ -1,6 +1,7 @@
 //! `dos lease-lane check`: is this hold still the live one?
 
 use dos_core::lane::decide::holds_token;
+use dos_core::verdict::VerdictEvent;
 use serde_json::json;
 
 use super::holders;
@@ -51,5 +52,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         }
     };
     output::answer(&shown, false);
+    context.record(&workspace, || {
+        let verdict = if held.is_some() { "live" } else { "not_live" };
+        VerdictEvent::new("lease_check", verdict).on_lane(&args.lane).with("token", args.token)
+    });
     Ok(exit)
 }

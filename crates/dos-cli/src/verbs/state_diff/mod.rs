@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{self, printable};
+use crate::record;
 use crate::verbs::shared::{Readable, with};
 use crate::verbs::snapshot;
 
@@ -121,7 +122,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let both = read_both(context, &workspace, (&args.before, &args.after), &args.compared)?;
     let (before, after) = match &both {
         Ok((before, after)) => (before, after),
-        Err(unreadable) => return Ok(unwitnessed(args, &claims, unreadable)),
+        Err(unreadable) => {
+            let verdicts = unwitnessed(&claims, unreadable);
+            say_unwitnessed(args, &verdicts, unreadable);
+            record(context, &workspace, &verdicts);
+            return Ok(Exit::Unwitnessed);
+        }
     };
     let diff = StateDiff::new(before, after, &rules);
     if claims.is_empty() {
@@ -138,7 +144,15 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         verdicts.iter().for_each(|verdict| print(verdict, Some(&counts)));
         overall(&verdicts);
     }
+    record(context, &workspace, &verdicts);
     Ok(Exit::of_outcome(outcome(&verdicts)))
+}
+
+/// Records each verdict by itself.
+fn record(context: &Context, workspace: &Workspace, verdicts: &[EffectVerdict]) {
+    for verdict in verdicts {
+        context.record(workspace, || record::effect("state_diff", verdict));
+    }
 }
 
 /// The claims on the command line, and those of the file.
@@ -170,7 +184,7 @@ fn claims(context: &Context, args: &Args) -> anyhow::Result<Vec<Claim>> {
 }
 
 /// A state that cannot be read is never an empty difference: nothing can be told.
-fn unwitnessed(args: &Args, claims: &[Claim], unreadable: &Unreadable) -> Exit {
+fn unwitnessed(claims: &[Claim], unreadable: &Unreadable) -> Vec<EffectVerdict> {
     let reason = format!("UNWITNESSED: {unreadable}");
     let judge = |claim: &Claim| EffectVerdict {
         reason: reason.clone(),
@@ -183,14 +197,17 @@ fn unwitnessed(args: &Args, claims: &[Claim], unreadable: &Unreadable) -> Exit {
         (verdict.outcome, verdict.reason) = (Outcome::Unwitnessed, reason.clone());
         verdicts.push(verdict);
     }
+    verdicts
+}
+
+fn say_unwitnessed(args: &Args, verdicts: &[EffectVerdict], unreadable: &Unreadable) {
     match args.json {
-        true => output::answer(&answer(&verdicts), true),
+        true => output::answer(&answer(verdicts), true),
         false => {
             output::line("VERDICT   UNWITNESSED");
             output::line(&format!("WHY       {}", printable(&unreadable.to_string())));
         }
     }
-    Exit::Unwitnessed
 }
 
 /// One claim has the original's keys; several have a list beside the outcome of all.
