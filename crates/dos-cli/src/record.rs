@@ -57,7 +57,7 @@ impl Context {
                 cut(text);
             }
         }
-        workspace.prepare_write(&RealDisk, &workspace.verdicts)?;
+        workspace.prepare_verdict(&RealDisk)?;
         workspace.verdict_journal(RealDisk).record(&self.clock, verdict, WAIT).map(drop)
     }
 }

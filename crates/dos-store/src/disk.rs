@@ -144,6 +144,10 @@ impl Disk for RealDisk {
         let existing = no_link(OpenOptions::new().read(true).append(true)).open(path);
         match existing {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // A device may have no end.
+            Ok(file) if !file.metadata()?.is_file() => {
+                return Err(io::Error::other("it is no regular file"));
+            }
             other => return other.map(|file| (file, false)),
         }
         let mut options = OpenOptions::new();

@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::config::{Config, Scope};
 
+use crate::archive::archive_dir;
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskFile, read_small, sync_folder_names};
 use crate::error::StoreError;
@@ -151,7 +152,19 @@ impl Workspace {
 
     /// The verdict journal of this workspace.
     pub fn verdict_journal<D: Disk + Clone>(&self, disk: D) -> VerdictJournal<D> {
-        VerdictJournal::new(disk, &resolved(self.verdicts.clone()), self.config.observe)
+        VerdictJournal::new(disk, &self.verdicts, self.config.observe)
+    }
+
+    /// Makes the folder that a verdict is recorded in. Neither it nor the archive beside it may lead out
+    /// of a workspace that has chosen it.
+    pub fn prepare_verdict<D: Disk>(&self, disk: &D) -> Result<(), StoreError> {
+        let archive = archive_dir(&self.verdicts);
+        if archive.starts_with(&self.state)
+            && let Some(distrust) = trust::leads_out(&archive, &self.state)
+        {
+            return Err(distrust.error());
+        }
+        self.prepare_write(disk, &self.verdicts).map(drop)
     }
 
     /// Makes the folders that a write needs. Returns whether `.dos` was created by this call, so

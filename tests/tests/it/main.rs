@@ -11,6 +11,7 @@ mod faults;
 mod fleet;
 mod history;
 mod hooks;
+mod observe;
 mod overlap;
 mod quirks;
 mod races;

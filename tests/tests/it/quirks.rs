@@ -9,5 +9,6 @@ mod fleet;
 mod hooks;
 mod journal;
 mod leases;
+mod observe;
 mod registry;
 mod state_diff;

@@ -28,6 +28,9 @@ pub const SOURCE_KERNEL: &str = "kernel";
 /// Who decided: a hook.
 pub const SOURCE_SENSOR: &str = "sensor";
 
+/// A larger fraction has no whole part that is exact.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// One verdict.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerdictEvent {
@@ -268,7 +271,10 @@ fn number(raw: &RawValue) -> i64 {
         Ok(number) => number,
         Err(_) => match value(raw) {
             Some(Value::String(text)) => text.trim().parse().unwrap_or(0),
-            Some(Value::Number(number)) => number.as_f64().map_or(0, |fraction| fraction as i64),
+            Some(Value::Number(number)) => number
+                .as_f64()
+                .filter(|fraction| (-EXACT_MAX..=EXACT_MAX).contains(fraction))
+                .map_or(0, |fraction| fraction as i64),
             Some(Value::Bool(true)) => 1,
             _ => 0,
         },
@@ -369,7 +375,7 @@ mod tests {
         let read = event(row);
         assert_eq!((read.seq, read.syscall.as_str(), read.verdict.as_str()), (0, "a", ""));
         assert_eq!(serde_json::to_string(&read.detail).unwrap(), r#"{"n":1}"#);
-        for beyond in ["9007199254740993000", "-1e300", "99999999999999999999999", "\"\""] {
+        for beyond in ["9007199254740993000.5", "-1e300", "99999999999999999999999", "\"\""] {
             assert_eq!(event(&alloc::format!("{{\"seq\":{beyond}}}")).seq, 0, "{beyond}");
         }
     }

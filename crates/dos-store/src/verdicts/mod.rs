@@ -130,12 +130,17 @@ impl<D: Disk + Clone> VerdictJournal<D> {
         };
         let keep = usize::try_from(keep).unwrap_or(usize::MAX);
         for segment in segments.iter().take(segments.len().saturating_sub(keep)) {
-            let _ = remove_if_there(&self.disk, segment);
+            // What is not of our making stays.
+            if last_seq(segment).is_some() {
+                let _ = remove_if_there(&self.disk, segment);
+            }
         }
     }
 }
 
-/// The highest number in a segment, by its name.
+/// The highest number in a segment, by its name; `None` for any other file.
 fn last_seq(segment: &Utf8Path) -> Option<i64> {
-    segment.file_name()?.split('.').next()?.parse().ok()
+    let (seq, rest) = segment.file_name()?.split_once('.')?;
+    let is_ours = seq.len() == 20 && rest.len() == "000000.jsonl".len();
+    seq.parse().ok().filter(|_| is_ours)
 }

@@ -96,6 +96,8 @@ const CASES: &[Case] = &[
     case("lease-lane spawn", "", "contract_error"),
     case("lint", "", "clean"),
     case("lint", "--workspace nosuch", "contract_error"),
+    case("observe", "", "shown"),
+    case("observe", "--by nosuch", "contract_error"),
     case("overlap", "a --with b", "disjoint"),
     case("overlap", "a/** --with a", "meet"),
     case("overlap", "[ --with a", "contract_error"),

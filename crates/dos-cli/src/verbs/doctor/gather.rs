@@ -16,6 +16,7 @@ use super::hooks::{self, WiredHost};
 use super::machine;
 use super::root_and_workspace;
 use super::text::shell;
+use super::verdicts::Verdicts;
 use crate::context::Context;
 use crate::verbs::journal::Health;
 
@@ -55,6 +56,8 @@ pub struct Opened {
     pub network: Option<&'static str>,
     /// Can what lanes need be written?
     pub writable: bool,
+    /// The verdict journal; `None` where the state is not to be trusted.
+    pub verdicts: Option<Verdicts>,
     /// Does git ignore the journal? `None` where nobody asks.
     pub ignored: Option<bool>,
 }
@@ -137,6 +140,7 @@ impl Report {
             archive_lock: None,
             network: None,
             writable: true,
+            verdicts: None,
             ignored: None,
             workspace,
         };
@@ -148,6 +152,11 @@ impl Report {
         self.disk(&mut opened);
         self.journal(context, &mut opened)?;
         self.locks(context, &mut opened);
+        let verdicts = Verdicts::gather(context, &opened.workspace);
+        if opened.writable {
+            self.findings.extend(verdicts.finding(&opened.workspace));
+        }
+        opened.verdicts = Some(verdicts);
         self.ignore_rules(&mut opened);
         Ok(opened)
     }

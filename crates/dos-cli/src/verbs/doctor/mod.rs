@@ -6,6 +6,7 @@ mod hooks;
 mod machine;
 mod report;
 mod text;
+mod verdicts;
 
 use camino::Utf8PathBuf;
 use dos_core::lane::Lanes;

@@ -165,6 +165,7 @@ impl Report {
             },
             "admission_predicates": predicates,
             "journal": opened.journal_json(),
+            "verdicts": opened.verdicts.as_ref().map(|verdicts| verdicts.json(workspace)),
             "live": live,
             "dead": dead.collect::<Value>(),
             "lock": lock_json(opened.lock.as_ref()),
@@ -236,6 +237,7 @@ impl Opened {
         rows.extend(list_row("class budgets", budgets));
         rows.extend(list_row("aliases", aliases));
         rows.push(row("journal", &self.journal_text(root)));
+        rows.extend(self.verdicts.as_ref().map(|verdicts| row("verdicts", &verdicts.text())));
         rows.push(row("lane lock", &lock_text(self.lock.as_ref())));
         rows.push(row("archive lock", &self.archive_text()));
         rows.push(row("storage", &format!("{network}, {writable}{ignored}")));
