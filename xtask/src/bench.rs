@@ -17,6 +17,7 @@ mod exec;
 mod fleet;
 mod history;
 mod hooks;
+mod observe;
 mod overlap;
 mod registry;
 mod state_diff;
@@ -50,7 +51,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         [] => None,
         [flag, name] if flag == "--only" => Some(name.as_str()),
         _ => bail!(
-            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry|hooks|exec|state-diff]"
+            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry|hooks|observe|exec|state-diff]"
         ),
     };
     if only.is_none_or(|only| only == "overlap") {
@@ -76,6 +77,9 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wanted("hooks") {
         bench.hooks()?;
+    }
+    if wanted("observe") {
+        bench.observe()?;
     }
     if wanted("exec") {
         bench.exec()?;
