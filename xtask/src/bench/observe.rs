@@ -29,7 +29,7 @@ const VERBS: [(&str, &[&str]); 5] = [
 impl Bench {
     /// Each verb in turn: not armed, armed, and armed at a long journal.
     pub(super) fn observe(&self) -> anyhow::Result<()> {
-        let bare = self.bare_writer()?;
+        let bare = self.bare_writer("+")?;
         let (short, long) = (self.observed(100)?, self.observed(LONG)?);
         println!("recording a verdict, whole process, warm, median of {ROUNDS}:");
         let mut floors = Vec::new();

@@ -161,18 +161,14 @@ impl Decision {
 
     /// The proposal that an ENFORCE record keeps; `None` when there is nothing to record.
     pub fn proposal(&self) -> Option<Object> {
-        let (word, dispatch) = match self {
-            Self::Pass => return None,
-            Self::Warn(_) => ("warn", true),
-            Self::Deny(_) => ("deny", false),
-        };
         let advice = self.advice()?;
+        let denies = matches!(self, Self::Deny(_));
         let proposal = json!({
             "intervention": self.token(),
-            "dispatch_call": dispatch,
+            "dispatch_call": !denies,
             "handler": "guard",
             "rung": "admission",
-            "decision": word,
+            "decision": if denies { "deny" } else { "warn" },
             "reason": advice.text,
             "reason_class": advice.reason_class,
         });

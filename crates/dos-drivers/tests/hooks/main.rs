@@ -98,7 +98,7 @@ fn no_event_breaks_a_hook() {
             }
             let answer = answer(host, moment, &root, &input);
             let shown = || format!("seed {seed}, event {number}, {} {moment:?}", host.name());
-            assert!(is_of_dialect(host, moment, &answer.said), "{}: {answer:?}", shown());
+            assert!(is_of_dialect(host, moment, &answer.said), "{}: {:?}", shown(), answer.said);
             match answer.said == host.say(Word::Pass, moment) {
                 true => passed += 1,
                 false => spoke += 1,
