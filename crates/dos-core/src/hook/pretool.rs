@@ -161,8 +161,7 @@ impl Decision {
 
     /// The proposal that an ENFORCE record keeps; `None` when there is nothing to record.
     pub fn proposal(&self) -> Option<Object> {
-        let advice = self.advice()?;
-        let denies = matches!(self, Self::Deny(_));
+        let (advice, denies) = (self.advice()?, matches!(self, Self::Deny(_)));
         let proposal = json!({
             "intervention": self.token(),
             "dispatch_call": !denies,
