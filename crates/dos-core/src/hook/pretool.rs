@@ -142,15 +142,6 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// The stable word.
-    pub fn token(&self) -> &'static str {
-        match self {
-            Self::Pass => "ALLOW",
-            Self::Warn(_) => "WARN",
-            Self::Deny(_) => "BLOCK",
-        }
-    }
-
     /// What is said, if anything is.
     pub fn advice(&self) -> Option<&Advice> {
         match self {
@@ -161,13 +152,18 @@ impl Decision {
 
     /// The proposal that an ENFORCE record keeps; `None` when there is nothing to record.
     pub fn proposal(&self) -> Option<Object> {
-        let (advice, denies) = (self.advice()?, matches!(self, Self::Deny(_)));
+        let (intervention, word, dispatch) = match self {
+            Self::Pass => return None,
+            Self::Warn(_) => ("WARN", "warn", true),
+            Self::Deny(_) => ("BLOCK", "deny", false),
+        };
+        let advice = self.advice()?;
         let proposal = json!({
-            "intervention": self.token(),
-            "dispatch_call": !denies,
+            "intervention": intervention,
+            "dispatch_call": dispatch,
             "handler": "guard",
             "rung": "admission",
-            "decision": if denies { "deny" } else { "warn" },
+            "decision": word,
             "reason": advice.text,
             "reason_class": advice.reason_class,
         });

@@ -213,7 +213,12 @@ impl<E: Environment> Caller<'_, E> {
 
 /// The decision as the verdict journal has it.
 fn verdict(event: &Event, decision: &Decision) -> VerdictEvent {
-    let row = VerdictEvent::new("pretool", decision.token()).about(&event.tool);
+    let token = match decision {
+        Decision::Pass => "ALLOW",
+        Decision::Warn(_) => "WARN",
+        Decision::Deny(_) => "BLOCK",
+    };
+    let row = VerdictEvent::new("pretool", token).about(&event.tool);
     let row = match decision.advice() {
         Some(advice) => row
             .on_lane(advice.lane.as_deref().unwrap_or_default())

@@ -190,6 +190,9 @@ fn read_on(
 ) -> anyhow::Result<()> {
     loop {
         let batch = reader.next(ROWS)?;
+        if batch.gap {
+            output::note("warning: older verdicts were dropped before they were read");
+        }
         let is_last = batch.events.is_empty();
         seen.take(batch, filter);
         if is_last {
