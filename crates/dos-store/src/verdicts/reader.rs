@@ -10,6 +10,7 @@
 use core::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::limits;
 use dos_core::verdict::{Line, VerdictEvent, decode_line};
 use sha2::{Digest, Sha256};
 
@@ -62,7 +63,9 @@ impl Position {
             length: parts.next()?.parse().ok()?,
             mark: u64::from_str_radix(parts.next()?, 16).ok()?,
         };
-        parts.next().is_none().then_some(position)
+        // A longer line is no row, and nobody is to make room for one.
+        let is_row = position.length as usize <= limits::LINE_BYTES_MAX;
+        (parts.next().is_none() && is_row).then_some(position)
     }
 }
 
