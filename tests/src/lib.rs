@@ -9,9 +9,11 @@
     reason = "a test harness starts processes, reads the clock and waits"
 )]
 
+pub mod export_storm;
 pub mod fleet;
 mod output;
 pub mod raw;
+pub mod receivers;
 mod running;
 pub mod storm;
 
@@ -125,16 +127,15 @@ impl TestEnv {
 
     /// Gives any command the surroundings that the binary gets.
     pub fn furnish(&self, command: &mut Command) {
+        command.current_dir(self.root()).env_clear();
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
         command
-            .current_dir(self.root())
-            .env_clear()
             .env("HOME", self.folder.path().join("home"))
             .env("TMPDIR", self.folder.path().join("tmp"))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
     }
 
     /// Runs the binary with these arguments.

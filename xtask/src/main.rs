@@ -1,5 +1,5 @@
 //! The habits of the project as commands: `cargo xtask
-//! check|bench|crash|fleet|hook-noise|kill|oracle|overlap-check|receipts|together`.
+//! check|bench|crash|export-kill|fleet|hook-noise|kill|oracle|overlap-check|receipts|together`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,6 +9,7 @@
 mod bench;
 mod check;
 mod crash;
+mod export_kill;
 mod fleet;
 mod hook_noise;
 mod kill;
@@ -31,6 +32,9 @@ const USAGE: &str = "usage: cargo xtask <command>
         [--preemptions P] [--jobs J] [--plant NAME | --plants] [--marker-window] [--holes]
                               simulate crashes and bad disks; --case replays one case,
                               --plants shows for each planted bug that it is found
+  export-kill [--kills N] [--seed S]
+                              kill exporters by the hundred while others record, look for every
+                              row in a file and at an OpenTelemetry agent
   fleet [--seconds N] [--kills N] [--seed S]
                               a supervised fleet on a real repository for minutes, and
                               supervisors killed by the hundred
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         "check" => check::run(&rest),
         "crash" => crash::run(&rest),
         "bench" => bench::run(&rest),
+        "export-kill" => export_kill::run(&rest),
         "fleet" => fleet::run(&rest),
         "hook-noise" => hook_noise::run(&rest),
         "kill" => kill::run(&rest),

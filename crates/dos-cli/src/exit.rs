@@ -101,6 +101,10 @@ pub const CONTRACTS: &[Contract] = &[
         ],
     },
     Contract {
+        verb: "export",
+        codes: &[("delivered", Exit::Yes), ("not_delivered", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
+    },
+    Contract {
         verb: "forget",
         codes: &[("forgotten", Exit::Yes), ("unknown", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
     },

@@ -16,6 +16,7 @@ extern crate alloc;
 pub mod command;
 pub mod config;
 pub mod data_class;
+pub mod export;
 pub mod fleet;
 pub mod hook;
 pub mod journal;

@@ -5,6 +5,7 @@
 
 pub mod acceptance;
 pub mod bounded;
+pub mod export;
 pub mod fleet;
 pub mod git;
 pub mod hook;

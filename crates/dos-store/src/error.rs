@@ -149,6 +149,12 @@ pub enum StoreError {
     /// Nothing says where the home registry is.
     #[error("there is no home registry: none of DISPATCH_HOME, XDG_DATA_HOME and HOME is set")]
     NoHome,
+    /// A cursor of an export that cannot be read.
+    #[error("{path} does not say how far the export has come")]
+    BadCursor {
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// The clock cannot be written down.
     #[error(transparent)]
     Clock(#[from] OutOfRange),
@@ -228,6 +234,9 @@ impl StoreError {
                 format!("remove {path}, or trust it once: dos doctor --trust")
             }
             Self::NoHome => "set DISPATCH_HOME to a folder of this user".to_string(),
+            Self::BadCursor { path } => {
+                format!("put its content back, or remove {path} to export every row again")
+            }
             Self::Clock(_) | Self::NoEntropy => "mend the machine and run this again".to_string(),
         }
     }

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod decisions;
 pub mod disk;
 pub mod error;
+pub mod export_cursor;
 pub mod home;
 pub mod inspect;
 pub mod intents;

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod contract;
+mod export;
 mod faults;
 mod fleet;
 mod history;

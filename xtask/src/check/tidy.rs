@@ -9,8 +9,9 @@ use super::{Outcome, judge};
 const LINES_MAX: usize = 600;
 
 /// A ceiling on the packages in Cargo.lock. Raise it in the change that needs it, and say why there.
-/// ratatui and crossterm, for the screen of `dos top`, bring 44, ten of which are not built here.
-const LOCKED_PACKAGES_MAX: usize = 213;
+/// ratatui and crossterm, for the screen of `dos top`, bring 44, ten of which are not built here; ureq and
+/// flate2, for exports, bring 13.
+const LOCKED_PACKAGES_MAX: usize = 226;
 
 /// Folders of the machine that this was written on. In two pieces, for this file is read too.
 const MACHINE_PATHS: &[&str] = &[

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod doctor;
 pub mod exec_capability;
 pub mod exit_codes;
+pub mod export;
 pub mod forget;
 pub mod gate;
 pub mod halt;

@@ -12,6 +12,7 @@ pub fn arguments(function: &str) -> &'static [&'static str] {
         "compact" => &["seq-bound"],
         "diff_state" => &["truth-values"],
         "fold_since" => &["offset-stamp"],
+        "resolve_since" => &["cursor-garbage"],
         "run_id" => &["run-id-time"],
         _ => &[],
     }
@@ -47,6 +48,10 @@ pub fn argument(function: &str, input: &Value, ours: &Value, want: &Value) -> Op
             .flat_map(|entry| [&entry["ts"], &entry["heartbeat_at"]])
             .any(|stamp| stamp.as_str().is_some_and(|stamp| stamp.ends_with("+00:00")))
             .then_some("offset-stamp"),
+        // A cursor that cannot be read is an error, not the start.
+        "resolve_since" => {
+            (ours["error"] == true && want["auto"] == true).then_some("cursor-garbage")
+        }
         // A time that does not fit is an error, not an id that sorts before all others.
         "run_id" => {
             let late = input["ts_ms"].as_i64()? >= 1 << 45;

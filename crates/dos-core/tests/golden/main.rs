@@ -14,6 +14,7 @@
 mod arbiter;
 mod argued;
 mod command;
+mod export;
 mod fleet;
 mod hook;
 mod journal;

@@ -35,6 +35,9 @@ const CASES: &[Case] = &[
     case("exec-capability", "--command A=1", "EMPTY"),
     case("exec-capability", "--command sh", "GRANTS_ARBITRARY_EXEC"),
     case("exec-capability", "", "contract_error"),
+    case("export", "", "delivered"),
+    case("export", "--to statsd --port 1 --retry-for 0", "not_delivered"),
+    case("export", "--since x", "contract_error"),
     case("forget", ".", "forgotten"),
     case("forget", "nosuch", "unknown"),
     case("forget", "", "contract_error"),
@@ -146,6 +149,7 @@ fn held() -> TestEnv {
     env.write("run/run.json", "{}");
     env.write("one.json", "{\"k\": 1}");
     env.write("secret", "s");
+    env.write(".dos/verdict-journal.jsonl", "{\"seq\": 1, \"syscall\": \"a\"}\n");
     let signed = env.dos("attest --claim k --accept-cmd true --key-file secret --json");
     env.write("receipt.json", &signed.exits(0).stdout);
     env.dos("snapshot take kept --from one.json").exits(0);
