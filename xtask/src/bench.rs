@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use crate::original;
 
 mod exec;
+mod export;
 mod fleet;
 mod history;
 mod hooks;
@@ -83,6 +84,9 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wanted("exec") {
         bench.exec()?;
+    }
+    if wanted("export") {
+        bench.export()?;
     }
     if wanted("fold") {
         bench.fold()?;

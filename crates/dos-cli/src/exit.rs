@@ -172,6 +172,10 @@ pub const CONTRACTS: &[Contract] = &[
         codes: &[("shown", Exit::Yes), ("corrupt", Exit::No), CONTRACT_ERROR],
     },
     Contract {
+        verb: "notify",
+        codes: &[("told", Exit::Yes), ("not_told", Exit::No), CONTRACT_ERROR, LOCK_BUSY],
+    },
+    Contract {
         verb: "overlap",
         codes: &[("disjoint", Exit::Yes), ("meet", Exit::No), CONTRACT_ERROR],
     },

@@ -4,6 +4,7 @@ mod broken;
 mod cursor;
 mod file;
 mod kills;
+mod notify;
 mod program;
 mod receivers;
 

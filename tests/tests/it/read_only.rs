@@ -47,6 +47,8 @@ const READ_ONLY: &[&str] = &[
     "observe",
     "observe --json --by lane",
     "observe --run r --tail 3 --since 2h",
+    "notify --dry-run",
+    "notify --to slack --url http://127.0.0.1:1 --dry-run --json",
     "overlap a/** --with a",
     "overlap a --with b --json",
     "projects",

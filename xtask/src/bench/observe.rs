@@ -85,7 +85,7 @@ impl Bench {
     }
 
     /// A workspace with so many verdicts.
-    fn observed(&self, rows: usize) -> anyhow::Result<PathBuf> {
+    pub(super) fn observed(&self, rows: usize) -> anyhow::Result<PathBuf> {
         let workspace = self.scratch.path().join(format!("observe-{rows}"));
         fs::create_dir_all(workspace.join(".dos"))?;
         fs::write(workspace.join("dos.toml"), ONE_SEGMENT)?;

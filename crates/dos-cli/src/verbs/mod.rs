@@ -21,6 +21,7 @@ pub mod lint;
 pub mod liveness;
 pub mod loop_plan;
 pub mod man;
+pub mod notify;
 pub mod observe;
 pub mod overlap;
 pub mod projects;

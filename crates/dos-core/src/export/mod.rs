@@ -3,6 +3,7 @@
 //!
 //! Everything here is a function of rows; who sends it is in `dos-drivers`.
 
+pub mod alarm;
 pub mod counts;
 pub mod otlp;
 pub mod severity;

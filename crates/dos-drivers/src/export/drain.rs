@@ -156,6 +156,33 @@ impl<'j> Drain<'j> {
     }
 }
 
+/// How often something was tried, and for how long.
+#[derive(Debug, Default)]
+pub struct Retry {
+    waited: Duration,
+    pauses: u32,
+}
+
+impl Retry {
+    /// Waits before the next try; false when there is to be none.
+    pub fn may(
+        &mut self,
+        again: Again,
+        patience: Duration,
+        pause: &mut dyn FnMut(Duration) -> bool,
+    ) -> bool {
+        let Again::Later(asked) = again else { return false };
+        let usual = PAUSE.saturating_mul(1 << self.pauses.min(8)).min(PAUSE_MAX);
+        let wait = asked.unwrap_or(usual).max(PAUSE);
+        if self.waited.saturating_add(wait) > patience {
+            return false;
+        }
+        self.waited += wait;
+        self.pauses += 1;
+        pause(wait)
+    }
+}
+
 /// Brings rows, again and again if need be, and in smaller pieces if they are too many at once. Returns
 /// how many have arrived, and why the rest has not.
 fn deliver(
@@ -165,7 +192,7 @@ fn deliver(
     round: &mut Round,
 ) -> (usize, Option<NotTaken>) {
     let (mut rest, mut size) = (events, events.len());
-    let (mut waited, mut next) = (Duration::ZERO, PAUSE);
+    let mut retry = Retry::default();
     while !rest.is_empty() {
         let (piece, behind) = rest.split_at(size.min(rest.len()));
         let failure = match exporter.export(piece) {
@@ -181,20 +208,13 @@ fn deliver(
             }
             Err(failure) => failure,
         };
-        let wait = match failure.again {
-            Again::Smaller if piece.len() > 1 => {
-                size = piece.len() / 2;
-                continue;
-            }
-            Again::Smaller | Again::Mended => None,
-            Again::Later(asked) => Some(asked.unwrap_or(next).max(PAUSE)),
-        };
-        let wait = wait.filter(|wait| waited + *wait <= effort.patience);
-        if !wait.is_some_and(|wait| (effort.pause)(wait)) {
+        if failure.again == Again::Smaller && piece.len() > 1 {
+            size = piece.len() / 2;
+            continue;
+        }
+        if !retry.may(failure.again, effort.patience, effort.pause) {
             return (events.len() - rest.len(), Some(failure));
         }
-        waited += wait.unwrap_or_default();
-        next = (next * 2).min(PAUSE_MAX);
     }
     (events.len(), None)
 }

@@ -8,6 +8,7 @@ pub mod dotenv;
 pub mod drain;
 pub mod file;
 pub mod http;
+pub mod notify;
 pub mod otlp;
 pub mod program;
 pub mod statsd;

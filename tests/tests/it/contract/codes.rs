@@ -101,6 +101,9 @@ const CASES: &[Case] = &[
     case("lint", "--workspace nosuch", "contract_error"),
     case("observe", "", "shown"),
     case("observe", "--by nosuch", "contract_error"),
+    case("notify", "--url http://127.0.0.1:1 --on stalls", "told"),
+    case("notify", "--url http://127.0.0.1:1 --on refusals --retry-for 0", "not_told"),
+    case("notify", "", "contract_error"),
     case("overlap", "a --with b", "disjoint"),
     case("overlap", "a/** --with a", "meet"),
     case("overlap", "[ --with a", "contract_error"),
@@ -149,7 +152,7 @@ fn held() -> TestEnv {
     env.write("run/run.json", "{}");
     env.write("one.json", "{\"k\": 1}");
     env.write("secret", "s");
-    env.write(".dos/verdict-journal.jsonl", "{\"seq\": 1, \"syscall\": \"a\"}\n");
+    env.write(".dos/verdict-journal.jsonl", "{\"seq\": 1, \"verdict\": \"REFUSE\"}\n");
     let signed = env.dos("attest --claim k --accept-cmd true --key-file secret --json");
     env.write("receipt.json", &signed.exits(0).stdout);
     env.dos("snapshot take kept --from one.json").exits(0);

@@ -124,14 +124,15 @@ fn following_goes_on_where_it_ended_and_stops_when_told() {
 #[test]
 fn what_is_recorded_until_the_signal_comes_is_still_brought() {
     let env = recorded(3);
-    let follower = env.start("export --to file --path a.jsonl --follow --follow-interval 100");
+    let follower =
+        env.start("export --to file --path a.jsonl --follow --follow-interval 100 --batch 3");
     dos_tests::poll_until("rows arrive", std::time::Duration::from_secs(20), || {
         (exported(&env, "a.jsonl").len() == 3).then_some(())
     });
-    append(&env, "{\"seq\":4}\n");
+    append(&env, &(4..=40).map(|seq| format!("{{\"seq\":{seq}}}\n")).collect::<String>());
     follower.signal("INT");
     follower.finish().exits(0);
-    assert_eq!(exported(&env, "a.jsonl"), [1, 2, 3, 4]);
+    assert_eq!(exported(&env, "a.jsonl"), (1..=40).collect::<Vec<i64>>());
 }
 
 #[test]

@@ -238,7 +238,12 @@ impl Export<'_> {
             if left == Some(0) || stopping.get() || !pause(span) {
                 let last = match stopping.get() {
                     // What was recorded until the signal came is still brought, if it goes at once.
-                    true => self.round(drain, exporter, Duration::ZERO, &mut |_| false)?,
+                    true => {
+                        let started = clock.elapsed();
+                        let mut go_on =
+                            |span: Duration| span.is_zero() && clock.elapsed() - started < LOOK_MAX;
+                        self.round(drain, exporter, Duration::ZERO, &mut go_on)?
+                    }
                     false => round,
                 };
                 report.stopped(&last, stopping.get());
