@@ -4,6 +4,9 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// A text of unknown origin on one line: control characters cannot reach the terminal.
 pub fn plain(text: &str) -> String {
+    if !text.contains(char::is_control) {
+        return text.to_string();
+    }
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -34,23 +37,30 @@ pub fn shell(word: &str) -> String {
     }
 }
 
+/// What is between two columns.
+const COLUMN_GAP: usize = 2;
+
 /// Rows with their columns below each other, after some blanks.
 pub fn aligned(rows: &[Vec<String>], indent: usize) -> Vec<String> {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.width()).max().unwrap_or(0)
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (most, cell) in widths.iter_mut().zip(row) {
+            *most = cell.width().max(*most);
+        }
+    }
+    let line = |row: &Vec<String>| {
+        let mut line = " ".repeat(indent);
+        let mut blanks = 0;
+        for (cell, width) in row.iter().zip(&widths) {
+            line.extend(std::iter::repeat_n(' ', blanks));
+            line.push_str(cell);
+            blanks = width.saturating_sub(cell.width()) + COLUMN_GAP;
+        }
+        line.truncate(line.trim_end().len());
+        line
     };
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    rows.iter()
-        .map(|row| {
-            let cell = |(cell, width): (&String, &usize)| {
-                format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
-            };
-            let cells: Vec<String> = row.iter().zip(&widths).map(cell).collect();
-            format!("{:indent$}{}", "", cells.join("  ")).trim_end().to_string()
-        })
-        .collect()
+    rows.iter().map(line).collect()
 }
 
 /// A number of bytes for people.
