@@ -1,5 +1,7 @@
 //! The names of a file: where a path really leads.
 
+use std::io::ErrorKind;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::hook::pretool::{Reach, Touch};
 use dos_core::lane::Case;
@@ -69,24 +71,38 @@ pub fn followed(path: &Utf8Path) -> Utf8PathBuf {
     // The components to go, the next one last.
     let mut to_go: Vec<String> = parts(path);
     let mut links = 0;
+    // How many of the last ones reached are not there: below nothing there is no link.
+    let mut absent = 0_usize;
     while let Some(part) = to_go.pop() {
         if part == ".." {
             reached.pop();
+            absent = absent.saturating_sub(1);
             continue;
         }
-        let next = reached.join(&part);
-        match next.read_link_utf8() {
+        reached.push(&part);
+        if absent > 0 {
+            absent += 1;
+            continue;
+        }
+        match reached.read_link_utf8() {
             Ok(target) if links < LINKS_MAX => {
                 links += 1;
+                reached.pop();
                 if target.is_absolute() {
                     reached = Utf8PathBuf::from("/");
                 }
                 to_go.extend(parts(&target));
             }
-            _ => reached = next,
+            Err(error) if is_absence(error.kind()) => absent = 1,
+            _ => {}
         }
     }
     reached
+}
+
+/// Does it mean that nothing has that name, or could have it?
+fn is_absence(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename)
 }
 
 /// The files that an absolute pattern of the shell names. `None` when there is too much to look at.
