@@ -73,6 +73,8 @@ fn counts_have_the_keys_and_the_order_of_the_original() {
             (&groups, &json!(by))
         );
     }
+    let text = env.dos("observe --by verdict").exits(0).stdout.clone();
+    assert_eq!(text.lines().nth(1), Some("ADVANCING     1"));
     let text = env.dos("observe --by lane").exits(0).stdout.clone();
     assert_eq!(
         text,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use dos_core::verdict::{Rollup, VerdictEvent};
+use dos_core::verdict::{Dimension, Rollup, VerdictEvent};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::output::printable;
@@ -29,7 +29,11 @@ pub fn rollup(rollup: &Rollup, width: Option<usize>) -> Vec<String> {
         .groups()
         .map(|(name, counts)| {
             let pairs = counts.iter().map(|(token, count)| format!("{}={count}", printable(token)));
-            let pairs = pairs.collect::<Vec<_>>().join(" ");
+            let pairs = match rollup.by {
+                // It would say the name and the count again.
+                Dimension::Verdict => String::new(),
+                _ => pairs.collect::<Vec<_>>().join(" "),
+            };
             Group { name: printable(name), count: counts.values().sum(), pairs }
         })
         .collect();
@@ -47,7 +51,7 @@ pub fn rollup(rollup: &Rollup, width: Option<usize>) -> Vec<String> {
             columns => padded(&bar(*count, most, columns), columns) + "  ",
         };
         let line = format!("{}  {count:>digits$}  {bar}{pairs}", padded(name, names));
-        width.map_or(line.clone(), |width| shortened(&line, width))
+        width.map_or(line.clone(), |width| shortened(&line, width)).trim_end().to_string()
     });
     std::iter::once(head).chain(lines).collect()
 }
@@ -120,8 +124,6 @@ pub fn event(event: &VerdictEvent) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dos_core::verdict::Dimension;
-
     use super::*;
 
     fn counts() -> Rollup {
