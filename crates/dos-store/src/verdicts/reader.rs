@@ -156,14 +156,17 @@ impl<'j, D: Disk + Clone> Reader<'j, D> {
         let Some(place) = &mut self.place else { return Ok(0) };
         let before = batch.events.len();
         let mut offset = place.offset;
-        let position = &mut self.position;
+        // The digest of the last row alone is asked for.
+        let (mut start, mut last) = (0, Vec::new());
         self.journal.log.scan_while(&place.file, place.offset, |line| {
             match decode_line(line.bytes, line.complete) {
                 // Somebody may still be writing it.
                 Line::Torn => return false,
                 Line::Event(event) => {
                     batch.events.push(event);
-                    *position = Some(Position::behind(line.bytes, line.offset));
+                    start = line.offset;
+                    last.clear();
+                    last.extend_from_slice(line.bytes);
                 }
                 Line::Corrupt => batch.corrupt += 1,
                 Line::Blank | Line::Foreign => {}
@@ -172,7 +175,11 @@ impl<'j, D: Disk + Clone> Reader<'j, D> {
             batch.events.len() < most
         })?;
         place.offset = offset;
-        Ok(batch.events.len() - before)
+        let count = batch.events.len() - before;
+        if count > 0 {
+            self.position = Some(Position::behind(&last, start));
+        }
+        Ok(count)
     }
 
     /// At the end of the open file: goes on to the next one. False when there is nothing more.
