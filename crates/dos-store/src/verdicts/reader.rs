@@ -283,7 +283,8 @@ impl<'j, D: Disk + Clone> Reader<'j, D> {
         Ok(None)
     }
 
-    /// The files of the journal as they are at one moment, the oldest first, each once.
+    /// The files of the journal as they are at one moment, the oldest first. A rotation that died
+    /// half-way leaves the log with two names: then the last two are one.
     fn files(&self) -> Result<Vec<Named>, StoreError> {
         let log = self.journal.log.path();
         loop {
@@ -297,11 +298,8 @@ impl<'j, D: Disk + Clone> Reader<'j, D> {
                 if !is_log {
                     reached = Some(path.to_owned());
                 }
-                // A rotation that died half-way leaves the log with two names.
-                if files.last().is_none_or(|last| last.id != stat.id) {
-                    let (path, reached) = (path.to_owned(), reached.clone());
-                    files.push(Named { path, id: stat.id, is_log, reached });
-                }
+                let (path, reached) = (path.to_owned(), reached.clone());
+                files.push(Named { path, id: stat.id, is_log, reached });
             }
             // Else the log was moved away after the segments were listed.
             if self.journal.segments()? == segments {
