@@ -277,9 +277,13 @@ fn many_writers_share_no_number_and_lose_no_row_while_readers_follow() {
                 })
             })
             .collect();
-        while rows.len() < WRITERS * ROWS {
+        loop {
+            let is_over = writers.iter().all(|writer| writer.is_finished());
             let batch = reader.next(7).unwrap();
             assert!(!batch.gap && batch.corrupt == 0);
+            if is_over && batch.events.is_empty() {
+                break;
+            }
             rows.extend(batch.events.into_iter().map(|event| (event.seq, event.verdict)));
         }
         writers.into_iter().for_each(|writer| writer.join().unwrap());
