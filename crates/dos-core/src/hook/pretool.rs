@@ -456,8 +456,7 @@ fn protected(evidence: &Evidence<'_>, policy: &GuardPolicy, touches: &[Touch]) -
     };
     let here = Region::read(patterns().filter(|text| !is_of_home(text)), case);
     let home = LazyCell::new(|| {
-        let lines: Vec<String> = patterns().filter_map(of_home).collect();
-        Region::read(lines, case)
+        Region::read(patterns().filter_map(of_home).collect::<Vec<String>>(), case)
     });
     for touch in touches {
         for name in &touch.names {
