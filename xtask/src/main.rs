@@ -26,7 +26,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check [--only ID] [--planted]
                               formatting, lints, crate graph, purity, licences; --planted
                               shows for each step that it fails when it must
-  bench [--only replay|acquire|memory|observe|overlap|hooks|state-diff]
+  bench [--only replay|acquire|export|memory|observe|overlap|hooks|state-diff]
                               measure against the original and physical limits
   crash [--only random|crashes|schedules] [--cases N] [--seed S] [--case K]
         [--preemptions P] [--jobs J] [--plant NAME | --plants] [--marker-window] [--holes]
