@@ -65,38 +65,28 @@ pub fn text<'a>(row: &'a Object, field: &str) -> Option<&'a str> {
 /// in which the projects first occur.
 pub fn fold_latest(rows: impl IntoIterator<Item = Object>) -> Vec<Object> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    let mut latest: Vec<(Object, Option<String>)> = Vec::new();
+    let mut latest: Vec<Object> = Vec::new();
     for row in rows {
         let Some(project) = project_of(&row) else { continue };
-        let seen = text(&row, "first_seen").map(ToString::to_string);
-        let place = places.get(project).copied();
-        match place.and_then(|place| latest.get_mut(place)) {
-            Some((newest, earliest)) => {
-                *earliest = match (earliest.take(), seen) {
-                    (Some(before), Some(seen)) => Some(before.min(seen)),
-                    (before, seen) => before.or(seen),
-                };
+        match places.get(project).and_then(|place| latest.get_mut(*place)) {
+            Some(newest) => {
+                let both = [text(newest, "first_seen"), text(&row, "first_seen")];
+                let earliest = both.into_iter().flatten().min().map(Value::from);
                 *newest = row;
+                newest.extend(earliest.map(|earliest| ("first_seen".to_string(), earliest)));
             }
             None => {
                 places.insert(project.to_string(), latest.len());
-                latest.push((row, seen));
+                latest.push(row);
             }
         }
     }
-    let stamped = latest.into_iter().map(|(mut row, earliest)| {
-        if let Some(earliest) = earliest {
-            row.insert("first_seen".to_string(), earliest.into());
-        }
-        row
-    });
-    stamped.collect()
+    latest
 }
 
 /// The order in which projects are listed: by label, then by id.
-pub fn by_label(row: &Object) -> (String, String) {
-    let field = |name| text(row, name).unwrap_or_default().to_string();
-    (field("label"), field("project_id"))
+pub fn by_label(row: &Object) -> (&str, &str) {
+    (text(row, "label").unwrap_or_default(), project_of(row).unwrap_or_default())
 }
 
 /// What overrides are counted by.

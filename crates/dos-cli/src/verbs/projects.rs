@@ -33,11 +33,12 @@ pub struct Args {
 /// Lists.
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let home = context.home()?;
-    let mut rows = context.registry(&home).projects()?;
-    rows.retain(|row| !args.stale || text(row, "status") != Some("active"));
-    rows.sort_by_cached_key(by_label);
+    let projects = context.registry(&home).projects()?;
+    let is_wanted = |row: &&Object| !args.stale || text(row, "status") != Some("active");
+    let mut rows: Vec<&Object> = projects.iter().filter(is_wanted).collect();
+    rows.sort_by_cached_key(|row| by_label(row));
     if args.json {
-        output::answer(&rows.into_iter().map(Value::Object).collect(), true);
+        output::answer(&rows.into_iter().cloned().map(Value::Object).collect(), true);
         return Ok(Exit::Yes);
     }
     if rows.is_empty() {
@@ -61,15 +62,15 @@ fn cells(row: &Object, is_below: bool) -> Vec<String> {
 
 /// The rows in their order, but the work trees of one repository below the first of them; the main
 /// one, whose repository is in its own folder, comes first.
-fn families(rows: &[Object]) -> Vec<(&Object, bool)> {
+fn families<'a>(rows: &[&'a Object]) -> Vec<(&'a Object, bool)> {
     let mut members: std::collections::BTreeMap<&str, Vec<&Object>> = Default::default();
-    for row in rows {
+    for row in rows.iter().copied() {
         if let Some(family) = text(row, "family") {
             members.entry(family).or_default().push(row);
         }
     }
     let mut lines = Vec::with_capacity(rows.len());
-    for row in rows {
+    for row in rows.iter().copied() {
         let Some(family) = text(row, "family") else {
             lines.push((row, false));
             continue;
