@@ -3,8 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -177,4 +177,41 @@ fn a_power_cut_anywhere_loses_nothing_that_was_acknowledged() {
         }
     }
     assert!(states > 200, "only {states} states were looked at");
+}
+
+/// Does something right before a reader looks at the log, once.
+#[derive(Default)]
+struct Meanwhile(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Conductor for Meanwhile {
+    fn before(&self, process: u32, step: &Step<'_>) -> Fate {
+        if process == 0 && step.call == Call::Stat && step.path == PATH {
+            let act = self.0.lock().unwrap().take();
+            act.into_iter().for_each(|act| act());
+        }
+        Fate::Done
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn what_was_written_between_two_looks_of_a_reader_is_read_before_the_next_segment() {
+    let conductor = Arc::new(Meanwhile::default());
+    let disk = SimDisk::new(image(), conductor.clone());
+    assert!(record(&disk, "v1"));
+    let journal = journal(&disk);
+    let mut reader = journal.read(From::Oldest).unwrap();
+    assert_eq!(reader.next(9).unwrap().events.len(), 1);
+    // The reader has come to the end; before it sees whether the log is still the log, others write
+    // to it, and then move it away.
+    let other = disk.of_process(1);
+    let write = move || (2..=6).for_each(|number| assert!(record(&other, &format!("v{number}"))));
+    *conductor.0.lock().unwrap() = Some(Box::new(write));
+    let batch = reader.next(9).unwrap();
+    let names: Vec<&str> = batch.events.iter().map(|event| event.verdict.as_str()).collect();
+    assert_eq!((names, batch.gap), (vec!["v2", "v3", "v4", "v5", "v6"], false));
+    assert!(!journal.segments().unwrap().is_empty());
 }
