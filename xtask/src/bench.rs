@@ -46,19 +46,42 @@ struct Bench {
     scratch: tempfile::TempDir,
 }
 
+/// A benchmark and its name.
+type Named = (&'static str, fn(&Bench) -> anyhow::Result<()>);
+
+/// All that need the programs; `overlap` needs none.
+const BENCHMARKS: [Named; 13] = [
+    ("replay", Bench::replay),
+    ("acquire", Bench::acquire),
+    ("history", Bench::history),
+    ("hooks", Bench::hooks),
+    ("observe", Bench::observe),
+    ("exec", Bench::exec),
+    ("export", Bench::export),
+    ("fold", Bench::fold),
+    ("writers", Bench::writers),
+    ("registry", Bench::registry),
+    ("fleet", Bench::fleet),
+    ("memory", Bench::memory),
+    ("state-diff", Bench::state_diff),
+];
+
 /// Measures everything, or what `--only` names.
 pub fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let names = || ["overlap"].into_iter().chain(BENCHMARKS.map(|(name, _)| name));
     let only = match arguments {
         [] => None,
-        [flag, name] if flag == "--only" => Some(name.as_str()),
-        _ => bail!(
-            "usage: cargo xtask bench [--only replay|acquire|history|fold|writers|fleet|memory|overlap|registry|hooks|observe|exec|state-diff]"
-        ),
+        [flag, name] if flag == "--only" && names().any(|known| known == name) => Some(name),
+        _ => {
+            let names: Vec<_> = names().collect();
+            bail!("usage: cargo xtask bench [--only {}]", names.join("|"))
+        }
     };
-    if only.is_none_or(|only| only == "overlap") {
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    if wanted("overlap") {
         overlap::run()?;
     }
-    if only == Some("overlap") {
+    if only.is_some_and(|only| only == "overlap") {
         return Ok(());
     }
     let bench = Bench {
@@ -66,47 +89,8 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         original: original::install()?.join("bin/dos"),
         scratch: tempfile::tempdir()?,
     };
-    let wanted = |name: &str| only.is_none_or(|only| only == name);
-    if wanted("replay") {
-        bench.replay()?;
-    }
-    if wanted("acquire") {
-        bench.acquire()?;
-    }
-    if wanted("history") {
-        bench.history()?;
-    }
-    if wanted("hooks") {
-        bench.hooks()?;
-    }
-    if wanted("observe") {
-        bench.observe()?;
-    }
-    if wanted("exec") {
-        bench.exec()?;
-    }
-    if wanted("export") {
-        bench.export()?;
-    }
-    if wanted("fold") {
-        bench.fold()?;
-    }
-    if wanted("writers") {
-        bench.writers()?;
-    }
-    if wanted("registry") {
-        bench.registry()?;
-    }
-    if wanted("fleet") {
-        bench.fleet()?;
-    }
-    if wanted("memory") {
-        bench.memory()?;
-    }
-    if wanted("state-diff") {
-        bench.state_diff()?;
-    }
-    Ok(())
+    let mut chosen = BENCHMARKS.into_iter().filter(|(name, _)| wanted(name));
+    chosen.try_for_each(|(_, measure)| measure(&bench))
 }
 
 impl Bench {
