@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dos_tests::{Running, TestEnv, snapshot};
@@ -311,4 +311,38 @@ fn doctor_looks_at_the_machine_and_mends_what_is_safe() {
     }
     assert!(left.contains(&"REGISTRY_STALE".to_string()), "dropping rows is not for --fix");
     assert_eq!(live_lanes(&env), ["web"], "nor is taking leases away");
+}
+
+#[test]
+fn doctor_looks_at_every_project_of_the_machine_when_asked() {
+    let mut env = configured(API_WEB);
+    let other = env.outer().join("other \n place");
+    fs::create_dir_all(other.join(".dos")).unwrap();
+    let ahead = "{\"op\":\"ACQUIRE\",\"lane\":\"web\",\"loop_ts\":\"u\",\"lease\":{\"lane\":\"web\",\
+                 \"loop_ts\":\"u\",\"acquired_at\":\"2999-01-01T00:00:00Z\",\"tree\":[\"web/**\"]}}\n";
+    fs::write(other.join(".dos/lane-journal.jsonl"), ahead).unwrap();
+    let calm = env.outer().join("calm");
+    fs::create_dir_all(&calm).unwrap();
+    let home = env.outer().join("home/.dos/projects");
+    fs::create_dir_all(&home).unwrap();
+    let roots = [env.root(), other.clone(), calm, env.outer().join("gone")];
+    let row = |(place, root): (usize, &PathBuf)| {
+        format!("{}\n", json!({"project_id": place.to_string(), "root": root.to_str()}))
+    };
+    fs::write(home.join("index.jsonl"), roots.iter().enumerate().map(row).collect::<String>())
+        .unwrap();
+    let tree = env.tree();
+    let report = env.dos("doctor --all --json").exits(0).json();
+    let elsewhere = &report["elsewhere"];
+    assert_eq!(elsewhere["looked_at"], 2, "{elsewhere}");
+    assert_eq!(field(&elsewhere["projects"], "root"), [other.to_str().unwrap()]);
+    assert_eq!(field(&elsewhere["projects"][0]["findings"], "code"), ["CLOCK_BEHIND"]);
+    let text = env.dos("doctor --all").exits(0).stdout.clone();
+    assert!(text.contains("elsewhere (2 other projects on this machine, 1 without"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.contains("place")).count(), 1, "{text}");
+    env.dos("doctor --check").exits(0);
+    env.dos("doctor --all --check").exits(1);
+    assert_eq!(env.tree(), tree);
+    env.set("DISPATCH_LANE_JOURNAL_PATH", "elsewhere.jsonl");
+    env.dos("doctor --all").says("unset it");
 }

@@ -21,8 +21,8 @@ use crate::verbs::reap::journal_size;
 /// A stamp that is further ahead than this was written by another clock, in milliseconds.
 const AHEAD_MILLIS: i64 = 60_000;
 
-/// What there is to say of the machine.
-pub fn findings(context: &Context, opened: &Opened, now: Timestamp) -> Vec<Finding> {
+/// What there is to say of the home registry.
+pub fn registry(context: &Context, opened: &Opened, now: Timestamp) -> Vec<Finding> {
     let workspace = &opened.workspace;
     let mut found = Vec::new();
     match &workspace.home {
@@ -31,9 +31,15 @@ pub fn findings(context: &Context, opened: &Opened, now: Timestamp) -> Vec<Findi
             let what = format!("{error}; `dos projects` does not know this workspace");
             found.push(Finding::new(Severity::Note, "REGISTRY_NONE", what, error.hint()));
         }
-        Some(home) => registry(context, workspace, home, now, &mut found),
+        Some(home) => index(context, workspace, home, now, &mut found),
     }
-    found.extend(journal(context, workspace, now));
+    found
+}
+
+/// What there is to say of the journal and its leases: what is to be tidied, and the clock.
+pub fn store(context: &Context, opened: &Opened, now: Timestamp) -> Vec<Finding> {
+    let mut found = Vec::new();
+    found.extend(journal(context, &opened.workspace, now));
     if !opened.dead.is_empty() {
         let what = format!(
             "{} of a holder that is gone; it stands in nobody's way",
@@ -46,7 +52,7 @@ pub fn findings(context: &Context, opened: &Opened, now: Timestamp) -> Vec<Findi
     found
 }
 
-fn registry(
+fn index(
     context: &Context,
     workspace: &Workspace,
     home: &Home,

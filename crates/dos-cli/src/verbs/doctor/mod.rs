@@ -1,5 +1,6 @@
 //! `dos doctor`: what is configured, what is going on, what is wrong. Reads, and nothing else.
 
+mod elsewhere;
 mod findings;
 mod gather;
 mod hooks;
@@ -30,6 +31,7 @@ pub use text::{aligned, counted, cut, plain, shell};
 Examples:
   dos doctor
   dos doctor --check           in a script: is the workspace in order?
+  dos doctor --all             and the other projects of this machine
   dos doctor --fix             do what is safe, then report
   dos doctor --trust           once, for a .dos that is a link to another disk
   dos doctor --json            for programs: lanes, leases, lock, findings
@@ -43,6 +45,9 @@ pub struct Args {
     /// Exit with 1 when there is an error or a warning
     #[arg(long)]
     check: bool,
+    /// Look at every other project of this machine too, as the home registry has them
+    #[arg(long)]
+    all: bool,
     /// First do what is safe: tell or rebuild the home registry, compact a journal past its caps
     #[arg(long)]
     fix: bool,
@@ -59,14 +64,21 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     if args.fix {
         machine::fix(context)?.iter().for_each(|did| output::note(&format!("fixed: {did}")));
     }
-    let report = gather::Report::gather(context)?;
+    let report = gather::Report::gather(context, gather::Scope::Workspace)?;
+    let elsewhere =
+        args.all.then(|| elsewhere::Elsewhere::gather(context, &report.root)).transpose()?;
     if args.json {
-        output::answer(&report.json(), false);
+        let mut object = report.json();
+        object.extend(elsewhere.iter().map(|seen| ("elsewhere".to_string(), seen.json())));
+        output::answer(&Value::Object(object), false);
     } else {
         let colour = output::wants_colour(context.first_variable(&["NO_COLOR"])?);
-        report.lines(colour).iter().for_each(|line| output::line(line));
+        let mut lines = report.lines(colour);
+        lines.extend(elsewhere.iter().flat_map(|seen| seen.lines(colour)));
+        lines.iter().for_each(|line| output::line(line));
     }
-    let healthy = !report.findings.iter().any(findings::Finding::gates);
+    let elsewhere = elsewhere.iter().flat_map(elsewhere::Elsewhere::findings);
+    let healthy = !report.findings.iter().chain(elsewhere).any(findings::Finding::gates);
     Ok(if args.check && !healthy { Exit::No } else { Exit::Yes })
 }
 

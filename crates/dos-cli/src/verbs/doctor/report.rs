@@ -101,7 +101,7 @@ impl Report {
     }
 
     /// The object for programs.
-    pub fn json(&self) -> Value {
+    pub fn json(&self) -> Map<String, Value> {
         let contracts: Vec<&Contract> = CONTRACTS.iter().collect();
         let findings: Value = self.findings.iter().map(Finding::json).collect();
         let config = self.root.join("dos.toml");
@@ -123,7 +123,7 @@ impl Report {
         {
             object.extend(more);
         }
-        Value::Object(object)
+        object
     }
 
     fn opened_json(&self, opened: &Opened) -> Value {
@@ -345,7 +345,7 @@ impl Opened {
 
 impl Finding {
     /// `error: dos.toml:3:1: what; fix`, all on one line.
-    fn line(&self, root: &Utf8Path, colour: bool) -> String {
+    pub fn line(&self, root: &Utf8Path, colour: bool) -> String {
         let (paint_with, word) = match self.severity {
             Severity::Error => (Paint::Red, "error"),
             Severity::Warning => (Paint::Yellow, "warning"),
