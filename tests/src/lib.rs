@@ -242,7 +242,8 @@ pub fn snapshot(folder: &Path) -> BTreeMap<String, Seen> {
     while let Some(current) = pending.pop() {
         for entry in fs::read_dir(&current).expect("a folder that can be read") {
             let path = entry.expect("an entry of a folder").path();
-            let metadata = fs::symlink_metadata(&path).expect("a file that stays");
+            // What goes while it is looked at was not there.
+            let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
             let content = match metadata.is_dir() {
                 true => None,
                 false => Some(fs::read(&path).unwrap_or_default()),
