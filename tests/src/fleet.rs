@@ -295,6 +295,10 @@ pub fn scenario(binary: impl Into<PathBuf>, seconds: u64) -> Seen {
     if !(1..=most).contains(&crashes) {
         faults.push(format!("{crashes} crashes, at most {most} wanted"));
     }
+    // A look that falls between an end and the next start sees three.
+    if at_target * 10 < looks * 8 {
+        faults.push(format!("four workers in only {at_target} of {looks} looks"));
+    }
     let unproven = |record: &&Map<String, Value>| {
         let reason = record.get("reason").and_then(Value::as_str).unwrap_or_default();
         !reason.contains("is gone from this host")

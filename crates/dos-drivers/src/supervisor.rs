@@ -222,7 +222,9 @@ impl Supervisor<'_> {
             let step = self.crew.step(Input::Look(&view), &self.rules);
             wake_at = until(&step, &view);
             let Step { effects, plan, .. } = step;
-            if let Some((plan, _)) = plan {
+            if let Some((plan, _)) = plan
+                && !self.crew.is_stopping()
+            {
                 (self.say)(Talk::Planned(plan));
             }
             if !self.carry_out(effects) {
@@ -237,6 +239,7 @@ impl Supervisor<'_> {
         let mut freed = false;
         for effect in effects {
             match effect {
+                Effect::Record(event) => self.record(&event),
                 Effect::Start { lane } => self.start(&lane),
                 Effect::Ask { run_id, why } => {
                     self.workers.ask(&self.crew, &run_id);
@@ -252,6 +255,15 @@ impl Supervisor<'_> {
             }
         }
         freed
+    }
+
+    /// Records what has happened; says so where it cannot.
+    fn record(&mut self, event: &Event) {
+        if let Err(error) =
+            self.log.append(self.workspace, &self.clock, std::slice::from_ref(event))
+        {
+            (self.say)(Talk::Failed(error.to_string()));
+        }
     }
 
     fn free(&mut self, key: &LeaseKey, ended_run: Option<String>) -> bool {
@@ -324,12 +336,8 @@ impl Supervisor<'_> {
             .map_or((String::new(), false), |worker| (worker.lane.clone(), worker.asked.is_some()));
         let at = self.clock.now().map_err(RefereeError::from)?;
         let event = Event::Ended { run_id: run_id.to_string(), at, asked, proven };
-        if let Err(error) =
-            self.log.append(self.workspace, &self.clock, std::slice::from_ref(&event))
-        {
-            // The process table tells the next supervisor the same.
-            (self.say)(Talk::Failed(error.to_string()));
-        }
+        // Where that fails, the process table tells the next supervisor the same.
+        self.record(&event);
         self.crew.step(Input::Event(&event), &self.rules);
         let rests = self.crew.rests();
         let rest = rests.into_iter().find(|(name, _)| *name == dos_core::lane::lease::fold(&lane));

@@ -50,6 +50,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let lines = families(&rows).into_iter().map(|(row, is_below)| cells(row, is_below));
     let table: Vec<Vec<String>> = std::iter::once(heading).chain(lines).collect();
     output::line(&aligned(&table, 2).join("\n"));
+    // The process ends: giving back a hundred thousand small pieces is a tenth of the time.
+    std::mem::forget((projects, table));
     Ok(Exit::Yes)
 }
 

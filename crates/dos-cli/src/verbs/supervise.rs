@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s")]
     interval: Duration,
     /// End after so many looks
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_ticks: Option<u64>,
     /// How a worker is started [default: worker_launch_template of [supervise]]
     ///

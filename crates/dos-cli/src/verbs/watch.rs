@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(long)]
     watch: bool,
     /// Look so many times
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_ticks: Option<u64>,
     /// Seconds between looks
     #[arg(long, default_value_t = 300.0, value_name = "SECONDS")]

@@ -150,8 +150,14 @@ impl fmt::Display for Verdict {
             None => String::from("never"),
         };
         match self.because {
+            Because::Committed if commits_since_start == 1 => {
+                formatter.write_str("a commit since its start")
+            }
             Because::Committed => {
                 write!(formatter, "{commits_since_start} commits since its start")
+            }
+            Because::LeaseMoved if journal_events_since == 1 => {
+                formatter.write_str("its lease changed once since its start")
             }
             Because::LeaseMoved => {
                 write!(formatter, "its lease changed {journal_events_since} times since its start")

@@ -11,7 +11,11 @@ use crate::fleet::supervise::{LanePlan, LaneState, Plan, Roster, SupervisePolicy
 use crate::fleet::view::{FleetView, Holder, own_tree, roster_lanes};
 use crate::lane::Policy;
 use crate::lane::lease::{LeaseKey, ProcessId, fold};
+use crate::lane::vitality::Death;
 use crate::timestamp::Timestamp;
+
+#[cfg(test)]
+mod tests;
 
 /// The `[worker]` table: how workers are started and stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +90,11 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// It held a lane for the first time.
+    Held {
+        /// Its run.
+        run_id: String,
+    },
     /// It ended.
     Ended {
         /// Its run.
@@ -122,6 +131,8 @@ pub enum Input<'a> {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// Record what a look has shown, so that the next supervisor knows it too.
+    Record(Event),
     /// Start a worker for this lane.
     Start {
         /// The lane.
@@ -244,6 +255,11 @@ impl Crew {
                 };
                 self.workers.insert(run_id.clone(), worker);
             }
+            Event::Held { run_id } => {
+                if let Some(worker) = self.workers.get_mut(run_id) {
+                    worker.has_held = true;
+                }
+            }
             Event::Ended { run_id, at, asked, proven } => {
                 if *proven {
                     self.ended.insert(run_id.clone());
@@ -282,9 +298,11 @@ impl Crew {
             process: worker.process.clone(),
             at: worker.started,
         });
+        let held = self.workers.values().filter(|worker| worker.has_held);
+        let held = held.map(|worker| Event::Held { run_id: worker.run_id.clone() });
         let rests = self.rests.iter();
         let rests = rests.map(|(lane, rest)| Event::Rests { lane: lane.clone(), rest: *rest });
-        started.chain(rests).collect()
+        started.chain(held).chain(rests).collect()
     }
 
     /// Decides what follows from an input.
@@ -471,20 +489,36 @@ impl Worker {
     /// What it holds: by its run, under the name that it was given, or by its process. Only in the
     /// last case do others have to believe that.
     fn lease<'a>(&'a self, view: &'a FleetView) -> impl Iterator<Item = &'a Holder> {
-        let run_id = Some(self.run_id.as_str());
-        view.living().filter(move |holder| {
-            let lease = &holder.lease;
-            lease.run_id() == run_id
-                || lease.holder() == run_id
-                || lease.named_process().as_ref() == Some(&self.process)
-        })
+        view.living().filter(|holder| self.is_of(holder))
+    }
+
+    fn is_of(&self, holder: &Holder) -> bool {
+        let (lease, run_id) = (&holder.lease, Some(self.run_id.as_str()));
+        lease.run_id() == run_id
+            || lease.holder() == run_id
+            || lease.named_process().as_ref() == Some(&self.process)
+    }
+
+    /// Does it show no sign of life? Also when its lease has lapsed meanwhile. A sign from the future
+    /// is that of a clock that was wrong, which nobody is ended for.
+    fn is_stalled(&self, view: &FleetView) -> bool {
+        let lapsed = |holder: &&Holder| matches!(holder.death, Some(Death::Lapsed { .. }));
+        let counts = |holder: &&Holder| holder.death.is_none() || lapsed(holder);
+        let mut own = view.holders.iter().filter(|holder| self.is_of(holder)).filter(counts);
+        let is_still = |holder: &Holder| {
+            let ahead = holder.lease.newest_stamp().is_some_and(|stamp| stamp > view.now);
+            holder.liveness() == Liveness::Stalled && !ahead
+        };
+        own.next().is_some_and(is_still) && own.all(is_still)
     }
 
     /// Is it to end?
     fn look(&mut self, view: &FleetView, stopping: bool, rules: &Rules<'_>, step: &mut Step) {
-        let best = self.lease(view).map(Holder::liveness).min();
-        self.has_held |= best.is_some();
         let run_id = || self.run_id.clone();
+        if !self.has_held && self.lease(view).next().is_some() {
+            self.has_held = true;
+            step.effects.push(Effect::Record(Event::Held { run_id: run_id() }));
+        }
         if let Some(asked) = self.asked {
             let end = asked.plus_millis(rules.worker.stop_ms);
             if self.killed {
@@ -499,11 +533,16 @@ impl Worker {
             return;
         }
         let late = self.started.plus_millis(rules.worker.start_ms);
-        let why = match best {
-            _ if stopping => Why::Stop,
-            Some(Liveness::Stalled) if rules.supervise.reap_stalled => Why::Stalled,
-            None if !self.has_held && view.now >= late => Why::NeverStarted,
-            _ => return,
+        // Under a name of its own it may hold the lane without our seeing that it is the one.
+        let is_held = || view.living().any(|held| fold(&held.lease.lane()) == fold(&self.lane));
+        let why = if stopping {
+            Why::Stop
+        } else if rules.supervise.reap_stalled && self.is_stalled(view) {
+            Why::Stalled
+        } else if !self.has_held && view.now >= late && !is_held() {
+            Why::NeverStarted
+        } else {
+            return;
         };
         step.effects.push(Effect::Ask { run_id: run_id(), why });
         self.asked = Some(view.now);

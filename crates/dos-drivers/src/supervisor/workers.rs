@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Child;
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use dos_core::fleet::run_id::{MintError, RunId, millis_of, mint};
 use dos_core::fleet::supervisor::{Crew, Worker};
 use dos_core::json;
@@ -198,7 +198,7 @@ impl<'a> Workers<'a> {
             let path = runs(self.workspace).join(&worker.run_id).join(LOG);
             if fs::metadata(&path).is_ok_and(|log| log.len() > most) {
                 // Without room for the copy the log is more than there is room for.
-                let _ = fs::copy(&path, Utf8PathBuf::from(format!("{path}.1")));
+                let _ = copy_end(&path, &format!("{path}.1"), most);
                 let _ = truncate(&path);
             }
         }
@@ -214,6 +214,14 @@ impl<'a> Workers<'a> {
 
 /// What a worker prints, in the folder of its run.
 const LOG: &str = "worker.log";
+
+/// Copies the last part of a file, of so many bytes.
+fn copy_end(from: &Utf8Path, to: &str, bytes: u64) -> io::Result<u64> {
+    let mut file = File::open(from)?;
+    let start = file.metadata()?.len().saturating_sub(bytes);
+    file.seek(io::SeekFrom::Start(start))?;
+    io::copy(&mut file.take(bytes), &mut File::create(to)?)
+}
 
 /// The writer appends, so that it goes on at the new end.
 fn truncate(path: &Utf8Path) -> io::Result<()> {

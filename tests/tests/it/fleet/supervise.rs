@@ -86,6 +86,7 @@ fn what_a_worker_prints_is_kept_and_has_an_end() {
     });
     let run = log.split('/').nth(2).unwrap().to_string();
     let kept = fs::read_to_string(fleet.env.path(&log)).unwrap();
+    assert!(kept.len() <= 4096, "{}", kept.len());
     let line = format!("one {run}");
     assert!(kept.lines().skip(1).take(5).all(|said| said == line), "{kept:.300}");
     let card = fs::read_to_string(fleet.env.path(format!(".dos/runs/{run}/run.json"))).unwrap();

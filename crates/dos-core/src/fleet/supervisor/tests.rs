@@ -1,0 +1,124 @@
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fleet::liveness::{Progress, classify};
+use crate::lane::Lease;
+
+const NOW: i64 = 1_768_046_400_000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(NOW + millis).unwrap()
+}
+
+/// A crew with one worker, `RID-1` on lane `api`, that was started so long ago.
+fn crew(age: i64) -> Crew {
+    let process = ProcessId { pid: 7, start: 9, boot: "b/1".to_string() };
+    let (run_id, lane) = ("RID-1".to_string(), "api".to_string());
+    let mut crew = Crew::default();
+    let started = Event::Started { run_id, lane, process, at: at(-age) };
+    crew.apply(&started, &WorkerPolicy::default());
+    crew
+}
+
+/// A holder that was last heard of so long ago.
+fn holder(fields: Value, silent: i64, death: Option<Death>) -> Holder {
+    let mut object = json!({"lane": "api", "loop_ts": "t", "tree": ["api/**"]});
+    let stamp = json!({"acquired_at": at(-silent).to_string()});
+    for more in [fields, stamp] {
+        object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    }
+    let progress = Progress {
+        run_started_ms: NOW - 3_600_000,
+        now_ms: NOW,
+        commits_since_start: 0,
+        journal_events_since: 0,
+        last_heartbeat_age_ms: (silent >= 0).then_some(silent),
+        process_alive: None,
+    };
+    Holder {
+        lease: Lease::from_object(object.as_object().unwrap().clone()),
+        verdict: classify(&progress, &LivenessPolicy::default()),
+        death,
+        last_commit: None,
+    }
+}
+
+fn look(crew: &mut Crew, holders: Vec<Holder>) -> Vec<Effect> {
+    let view = FleetView {
+        now: at(0),
+        host: "here".to_string(),
+        holders,
+        intents: vec![],
+        notices: vec![],
+        commits: vec![],
+    };
+    let policy = Policy::of_lanes(crate::lane::Lanes::default());
+    let rules = Rules {
+        policy: &policy,
+        supervise: &SupervisePolicy::default(),
+        liveness: &LivenessPolicy::default(),
+        worker: &WorkerPolicy::default(),
+    };
+    crew.step(Input::Look(&view), &rules).effects
+}
+
+fn asked(effects: &[Effect]) -> Option<Why> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Ask { why, .. } => Some(*why),
+        _ => None,
+    })
+}
+
+const OWN: &str = r#"{"run_id": "RID-1"}"#;
+
+fn own() -> Value {
+    serde_json::from_str(OWN).unwrap()
+}
+
+#[test]
+fn a_silent_worker_is_asked_to_end() {
+    let hour = 3_600_000;
+    assert_eq!(asked(&look(&mut crew(hour), vec![holder(own(), hour, None)])), Some(Why::Stalled));
+    assert_eq!(asked(&look(&mut crew(hour), vec![holder(own(), 0, None)])), None);
+}
+
+#[test]
+fn a_worker_whose_lease_has_lapsed_is_asked_to_end() {
+    let lapsed = Death::Lapsed { silent_millis: 3_600_000, ttl_millis: 60_000 };
+    let holders = vec![holder(own(), 3_600_000, Some(lapsed))];
+    assert_eq!(asked(&look(&mut crew(3_600_000), holders)), Some(Why::Stalled));
+}
+
+#[test]
+fn nobody_is_ended_for_a_clock_that_was_wrong() {
+    let holders = vec![holder(own(), -60_000, None)];
+    assert_eq!(holders[0].liveness(), Liveness::Stalled);
+    assert_eq!(asked(&look(&mut crew(3_600_000), holders)), None);
+}
+
+#[test]
+fn a_worker_that_took_no_lane_is_asked_to_end_unless_somebody_holds_it() {
+    let hour = 3_600_000;
+    assert_eq!(asked(&look(&mut crew(hour), vec![])), Some(Why::NeverStarted));
+    assert_eq!(asked(&look(&mut crew(1000), vec![])), None);
+    let named = json!({"holder": "agent-api"});
+    assert_eq!(asked(&look(&mut crew(hour), vec![holder(named, 0, None)])), None);
+}
+
+#[test]
+fn the_next_supervisor_knows_that_a_worker_has_held_its_lane() {
+    let mut first = crew(3_600_000);
+    let effects = look(&mut first, vec![holder(own(), 0, None)]);
+    let held = Event::Held { run_id: "RID-1".to_string() };
+    assert!(effects.contains(&Effect::Record(held.clone())), "{effects:?}");
+    assert!(!look(&mut first, vec![holder(own(), 0, None)]).contains(&Effect::Record(held)));
+    let mut next = Crew::default();
+    let standing = first.standing_for();
+    standing.iter().for_each(|event| next.apply(event, &WorkerPolicy::default()));
+    assert_eq!(next, first, "{standing:?}");
+    assert_eq!(asked(&look(&mut next, vec![])), None, "it held and gave back");
+}
