@@ -89,9 +89,11 @@ impl Signing {
     }
 }
 
-/// A key file of this kind is never a shared secret: the public half of a pair is known to all.
+/// A key file of this kind is never a shared secret: the public half of a pair is known to all. Text
+/// may stand before the key, which PEM allows.
 fn is_pem(content: &[u8]) -> bool {
-    content.trim_ascii_start().starts_with(b"-----BEGIN")
+    const BEGIN: &[u8] = b"-----BEGIN";
+    content.windows(BEGIN.len()).any(|window| window == BEGIN)
 }
 
 fn mac(secret: &[u8], bytes: &[u8]) -> Option<Hmac<Sha256>> {

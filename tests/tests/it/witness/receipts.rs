@@ -201,11 +201,17 @@ fn who_checks_a_pair_cannot_sign_with_it() {
     // Nobody may take the public half for a shared secret, which everybody would know.
     let hmac =
         ["attest", "--claim", "orders:42", "--before", "b.json", "--after", "a.json", "--json"];
-    env.run([&hmac[..], &["--key-file", "signer.pem.pub"]].concat()).exits(2).says("PEM");
-    let mut confused = receipt("confirmed");
-    let keyed = sealed_with(&env, &confused, &fs::read(env.path("signer.pem.pub")).unwrap());
-    confused["signature"] = json!(keyed);
-    verify(&env, &confused, "signer.pem.pub").exits(1).prints("PEM");
+    let public = fs::read_to_string(env.path("signer.pem.pub")).unwrap();
+    // Text before the key is PEM too.
+    env.write("commented.pub", format!("# the key of CI\n{public}"));
+    verify(&env, &signed, "commented.pub").exits(0);
+    for key in ["signer.pem.pub", "commented.pub"] {
+        env.run([&hmac[..], &["--key-file", key]].concat()).exits(2).says("PEM");
+        let mut confused = receipt("confirmed");
+        let keyed = sealed_with(&env, &confused, &fs::read(env.path(key)).unwrap());
+        confused["signature"] = json!(keyed);
+        verify(&env, &confused, key).exits(1).prints("PEM");
+    }
     // Another program agrees about the signature.
     if Command::new("openssl").arg("version").output().is_err() {
         return crate::skipped("there is no openssl");
