@@ -175,6 +175,7 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
         rung: snapshot.rung(),
         taken_at: now.to_string(),
         keys: state.len(),
+        rules: snapshot.rules().map(str::to_string),
     };
     // Every value was checked when it was read.
     let entries = state.iter().filter_map(|(key, value)| taken::entry_line(key, value).ok());

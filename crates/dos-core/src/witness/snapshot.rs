@@ -17,6 +17,14 @@ pub trait StateReader {
     fn seal(&self) -> Option<String> {
         None
     }
+    /// When it was taken, if that was before now.
+    fn taken_at(&self) -> Option<String> {
+        None
+    }
+    /// The SHA-256 of the rules by which something was left out, if there are such rules.
+    fn rules(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A state, and who stands for it.
@@ -29,6 +37,8 @@ pub struct Snapshot {
     source: String,
     rung: WitnessRung,
     seal: Option<String>,
+    taken_at: Option<String>,
+    rules: Option<String>,
 }
 
 /// A snapshot that could not be read: nothing can be told.
@@ -46,7 +56,14 @@ impl Snapshot {
     pub fn read(reader: &mut dyn StateReader) -> Result<Self, Unreadable> {
         let source = reader.source();
         match reader.read() {
-            Ok(state) => Ok(Self { state, source, rung: reader.rung(), seal: reader.seal() }),
+            Ok(state) => Ok(Self {
+                state,
+                source,
+                rung: reader.rung(),
+                seal: reader.seal(),
+                taken_at: reader.taken_at(),
+                rules: reader.rules(),
+            }),
             Err(reason) => Err(Unreadable { origin: source, reason }),
         }
     }
@@ -64,6 +81,16 @@ impl Snapshot {
     /// The SHA-256 that it is known by, where it was kept.
     pub fn seal(&self) -> Option<&str> {
         self.seal.as_deref()
+    }
+
+    /// When it was taken, where that was before now.
+    pub fn taken_at(&self) -> Option<&str> {
+        self.taken_at.as_deref()
+    }
+
+    /// The SHA-256 of the rules by which something was left out.
+    pub fn rules(&self) -> Option<&str> {
+        self.rules.as_deref()
     }
 
     /// Who stands for it.

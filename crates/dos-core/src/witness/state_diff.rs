@@ -278,6 +278,14 @@ impl EvidenceSource for Expecting<'_> {
 
     fn look(&self, subject: &str) -> Result<(Sight, String), String> {
         let key = self.diff.key_meant(subject);
+        let [before, after] = [self.diff.before, self.diff.after];
+        let in_both = before.state().get(key).is_some() && after.state().get(key).is_some();
+        if before.rules() != after.rules() && !in_both {
+            let why = "other files were left out before than after (.gitignore, \
+                       .git/info/exclude), so that it may only have gone out of sight; read both \
+                       with --no-ignore";
+            return Err(why.to_owned());
+        }
         let default = [Expectation::Changed];
         let expect = if self.expect.is_empty() { default.as_slice() } else { self.expect };
         let mut seen: Vec<String> = Vec::new();

@@ -30,6 +30,8 @@ pub struct Origin {
     pub taken_at: String,
     /// How many keys it has.
     pub keys: usize,
+    /// The SHA-256 of the rules by which something was left out, if there are such rules.
+    pub rules: Option<String>,
 }
 
 /// The name of a snapshot that is kept.
@@ -100,13 +102,16 @@ impl Seal {
 impl Origin {
     /// The first line.
     pub fn line(&self) -> String {
-        let header = json!({
+        let mut header = json!({
             "accountability": self.rung.token(),
             "keys": self.keys,
             "schema": {"family": FAMILY, "version": VERSION},
             "source": self.source,
             "taken_at": self.taken_at,
         });
+        if let (Some(header), Some(rules)) = (header.as_object_mut(), &self.rules) {
+            header.insert("rules".to_owned(), rules.as_str().into());
+        }
         json::canonical(&header) + "\n"
     }
 
@@ -129,7 +134,8 @@ impl Origin {
         let rung = rung.ok_or_else(|| bad("no accountability"))?;
         let rung = WitnessRung::try_from(rung).map_err(|error| bad(&error.to_string()))?;
         let (source, taken_at) = (text("source")?.to_owned(), text("taken_at")?.to_owned());
-        Ok(Self { source, rung, taken_at, keys })
+        let rules = header.get("rules").and_then(Value::as_str).map(ToOwned::to_owned);
+        Ok(Self { source, rung, taken_at, keys, rules })
     }
 }
 

@@ -109,7 +109,7 @@ impl Source {
                 Box::new(Database { path: at(path), table, shown, reading })
             }
             Self::Taken(_) => return None,
-            Self::Tree(shown) => Box::new(Folder { path: at(shown), shown, reading }),
+            Self::Tree(shown) => Box::new(Folder::new(at(shown), shown, reading)),
         })
     }
 }

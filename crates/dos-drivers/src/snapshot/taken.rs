@@ -1,6 +1,6 @@
 //! A snapshot that was taken before.
 
-use dos_core::witness::taken::{self, Seal};
+use dos_core::witness::taken::{self, Origin, Seal};
 use dos_core::witness::{State, StateReader, WitnessRung};
 use dos_store::disk::RealDisk;
 use dos_store::taken::{Found, Taken};
@@ -10,14 +10,13 @@ pub struct TakenSnapshot<'a> {
     store: &'a Taken<RealDisk>,
     shown: String,
     seal: Seal,
-    rung: WitnessRung,
+    origin: Option<Origin>,
 }
 
 impl<'a> TakenSnapshot<'a> {
     /// The snapshot with this SHA-256, under the name by which it was asked for.
     pub fn new(store: &'a Taken<RealDisk>, shown: &str, seal: Seal) -> Self {
-        // The weakest, until it has been read.
-        Self { store, shown: shown.to_string(), seal, rung: WitnessRung::OsRecorded }
+        Self { store, shown: shown.to_string(), seal, origin: None }
     }
 }
 
@@ -39,12 +38,21 @@ impl StateReader for TakenSnapshot<'_> {
             Err(error) => return Err(said(&error)),
         };
         let (origin, state) = taken::read(text).map_err(|error| error.to_string())?;
-        self.rung = origin.rung;
+        self.origin = Some(origin);
         Ok(state)
     }
 
     fn rung(&self) -> WitnessRung {
-        self.rung
+        // The weakest, until it has been read.
+        self.origin.as_ref().map_or(WitnessRung::OsRecorded, |origin| origin.rung)
+    }
+
+    fn taken_at(&self) -> Option<String> {
+        self.origin.as_ref().map(|origin| origin.taken_at.clone())
+    }
+
+    fn rules(&self) -> Option<String> {
+        self.origin.as_ref()?.rules.clone()
     }
 
     fn seal(&self) -> Option<String> {

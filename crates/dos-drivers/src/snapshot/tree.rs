@@ -7,7 +7,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use camino::Utf8PathBuf;
@@ -24,14 +24,22 @@ use super::path_key;
 /// How much of a file is read at once.
 const CHUNK_BYTES: usize = 128 * 1024;
 
+/// Where a folder says what git does not see of it.
+const IGNORE: &str = ".gitignore";
+
 /// A folder and all below it.
 pub struct Folder<'a> {
-    /// Where it is.
-    pub path: Utf8PathBuf,
-    /// As it was typed.
-    pub shown: &'a str,
-    /// How it is read.
-    pub reading: &'a Reading<'a>,
+    path: Utf8PathBuf,
+    shown: &'a str,
+    reading: &'a Reading<'a>,
+    rules: Option<String>,
+}
+
+impl<'a> Folder<'a> {
+    /// The folder there, as it was typed, and how it is read.
+    pub fn new(path: Utf8PathBuf, shown: &'a str, reading: &'a Reading<'a>) -> Self {
+        Self { path, shown, reading, rules: None }
+    }
 }
 
 impl StateReader for Folder<'_> {
@@ -41,6 +49,10 @@ impl StateReader for Folder<'_> {
 
     fn rung(&self) -> WitnessRung {
         self.reading.rung
+    }
+
+    fn rules(&self) -> Option<String> {
+        self.rules.clone()
     }
 
     fn read(&mut self) -> Result<State, String> {
@@ -54,26 +66,50 @@ impl StateReader for Folder<'_> {
             WalkState::Quit
         };
         let rules = !self.reading.everything;
+        let absolute = self.path.canonicalize_utf8().map_err(|error| error.to_string())?;
+        let repository = absolute.ancestors().find(|folder| folder.join(".git").exists());
+        // Each file of rules that applies; also one that leaves itself out.
+        let applied: Mutex<Vec<(String, String)>> = Mutex::default();
+        let apply = |folder: &Path, from: &Path| {
+            let name = path_key(folder.strip_prefix(from).unwrap_or(folder).as_os_str().as_bytes());
+            for (kind, file) in [("ignore", folder.join(IGNORE)), ("exclude", exclude_of(folder))] {
+                // What cannot be read as a file is no rule.
+                if let Ok((_, sha256)) = hashed(&file, &mut [0; 4096]) {
+                    let mut applied = applied.lock().unwrap_or_else(PoisonError::into_inner);
+                    applied.push((format!("{kind} {name}"), sha256));
+                }
+            }
+        };
+        if let Some(root) = repository.filter(|_| rules) {
+            let above = absolute.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+            above.for_each(|folder| apply(folder.as_std_path(), root.as_std_path()));
+        }
         let walk = WalkBuilder::new(&self.path)
             .hidden(false)
             .ignore(false)
             .git_global(false)
             .git_ignore(rules)
             .git_exclude(rules)
-            .parents(rules)
-            .require_git(false)
+            // With a repository, the walk looks above the folder for rules, up to its root.
+            .parents(rules && repository.is_some())
+            .require_git(repository.is_some())
             .filter_entry(|entry| entry.file_name() != ".git")
             .build_parallel();
         walk.run(|| {
             let mut buffer = vec![0; CHUNK_BYTES];
-            let (found, fail, root) = (&found, &fail, &self.path);
+            let (found, fail, apply, root) = (&found, &fail, &apply, &self.path);
             Box::new(move |entry| {
                 let entry = match entry {
-                    Ok(entry) if entry.depth() == 0 => return WalkState::Continue,
                     Ok(entry) => entry,
                     Err(error) if is_gone(error.io_error()) => return WalkState::Continue,
                     Err(error) => return fail(error.to_string()),
                 };
+                if rules && entry.file_type().is_none_or(|kind| kind.is_dir()) {
+                    apply(entry.path(), root.as_std_path());
+                }
+                if entry.depth() == 0 {
+                    return WalkState::Continue;
+                }
                 let value = match value_of(&entry, &mut buffer) {
                     Ok(value) => canonical(&value),
                     Err(error) if is_gone(Some(&error)) => return WalkState::Continue,
@@ -96,8 +132,25 @@ impl StateReader for Folder<'_> {
             })
         });
         let state = found.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+        let mut applied = applied.into_inner().unwrap_or_else(PoisonError::into_inner);
+        applied.sort();
+        let digest = || hex(&Sha256::digest(canonical(&json!(applied))));
+        self.rules = rules.then(digest);
         state.finish().map_err(|error| error.to_string())
     }
+}
+
+/// Where the rules are that a repository keeps beside its files, if one has its root here. The `.git`
+/// of a further work tree is a file that says where the repository is.
+fn exclude_of(folder: &Path) -> PathBuf {
+    let git = folder.join(".git");
+    let read = |path: PathBuf| std::fs::read_to_string(path).ok();
+    let said = read(git.clone()).and_then(|text| {
+        let own = folder.join(text.strip_prefix("gitdir:")?.trim());
+        let common = read(own.join("commondir")).unwrap_or_default();
+        Some(own.join(common.trim()))
+    });
+    said.unwrap_or(git).join("info/exclude")
 }
 
 fn is_gone(error: Option<&io::Error>) -> bool {

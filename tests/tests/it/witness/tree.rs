@@ -37,6 +37,7 @@ fn a_folder_is_its_files_folders_and_links() {
 #[test]
 fn ignore_rules_are_honoured_unless_told_otherwise() {
     let env = empty();
+    fs::create_dir(env.path(".git")).unwrap();
     env.write(".gitignore", "*.log\n");
     env.write("d/.gitignore", "target/\n!keep.log\n");
     env.write("d/.ignore", "*\n");
@@ -50,6 +51,45 @@ fn ignore_rules_are_honoured_unless_told_otherwise() {
     assert_eq!(keys("tree:d", ""), [".gitignore", ".ignore", "b", "keep.log"]);
     let all = [".gitignore", ".ignore", "a.log", "b", "keep.log", "target", "target/x"];
     assert_eq!(keys("tree:d", "--no-ignore"), all);
+    // Rules above the root of a repository are none of it, and without a repository none is above.
+    env.write(".gitignore", "*\n");
+    fs::create_dir(env.path("d/.git")).unwrap();
+    let own = [".gitignore", ".ignore", "a.log", "b", "keep.log"];
+    assert_eq!(keys("tree:d", ""), own);
+    fs::remove_dir(env.path(".git")).unwrap();
+    fs::remove_dir(env.path("d/.git")).unwrap();
+    assert_eq!(keys("tree:d", ""), own);
+}
+
+#[test]
+fn a_change_of_the_ignore_rules_deletes_and_inserts_nothing() {
+    for rules in [".gitignore", "d/.gitignore", "d/sub/.gitignore", ".git/info/exclude"] {
+        let env = empty();
+        fs::create_dir_all(env.path(".git/info")).unwrap();
+        for name in ["a", "sub/a"] {
+            env.write(format!("d/{name}"), "1");
+        }
+        env.write("d/stays", "1");
+        env.dos("snapshot take before --from tree:d").exits(0);
+        env.dos("snapshot take all --from tree:d --no-ignore").exits(0);
+        // The last of these leaves itself out as well.
+        env.write(rules, "a\n.gitignore\n");
+        env.write("d/stays", "2");
+        let asked = |before: &str, after: &str, flags: &str| {
+            let sides = format!("--before {before} --after {after}");
+            env.dos(&format!("state-diff sub/a --expect deleted {sides} {flags}"))
+        };
+        asked("before", "tree:d", "").exits(3).prints("--no-ignore");
+        asked("all", "tree:d", "").exits(3).prints("--no-ignore");
+        asked("all", "tree:d", "--no-ignore").exits(1);
+        env.dos("snapshot take after --from tree:d").exits(0);
+        asked("before", "after", "").exits(3).prints(".gitignore");
+        asked("after", "before", "").exits(3);
+        // What is on both sides is in sight.
+        ask(&env, "stays", "before", "after").exits(0);
+        fs::remove_file(env.path("d/sub/a")).unwrap();
+        asked("all", "tree:d", "--no-ignore").exits(0);
+    }
 }
 
 #[test]
