@@ -10,8 +10,9 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use dos_tests::{Output, TestEnv};
+use dos_tests::{Output, TestEnv, poll_until};
 use serde_json::Value;
 
 /// Asks about one key between two sources.
@@ -30,6 +31,15 @@ fn read(env: &TestEnv, source: &str) -> BTreeMap<String, Value> {
 /// The key of a line of a state.
 fn key_of(line: &str) -> String {
     serde_json::from_str::<(String, Value)>(line).unwrap().0
+}
+
+/// Waits until a process that was left running is gone.
+fn is_ended(pid: &str) {
+    poll_until("the process that was left is gone", Duration::from_secs(10), || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        let gone = stat.map_or(true, |stat| stat.contains(") Z "));
+        gone.then_some(())
+    });
 }
 
 fn make_pipe(path: &Path) {

@@ -4,29 +4,21 @@
 //! written into the repository (git only renews the times of objects that it has already): the work
 //! tree is added to an index and to objects of our own.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::json::canonical;
+use dos_core::limits::STATE_BYTES_MAX;
 use dos_core::witness::{State, StateReader, WitnessRung};
 use serde_json::json;
 
 use super::Reading;
+use super::command::WITHIN;
 use super::path_key;
-use crate::spawn;
-
-/// What the caller's environment must not decide, for the agent may have set it.
-const VARIABLES: [&str; 8] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_WORK_TREE",
-];
+use crate::{bounded, spawn};
 
 /// A tree that git knows.
 pub struct GitTree<'a> {
@@ -54,14 +46,8 @@ impl StateReader for GitTree<'_> {
             return Err("no revision begins with a dash".to_string());
         }
         let revision = format!("{}^{{tree}}", self.revision);
-        let tree = text(git(folder).args([
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            &revision,
-        ]))
-        .map_err(|error| match error.is_empty() {
+        let verified = ["rev-parse", "--verify", "--quiet", "--end-of-options", &revision];
+        let tree = text(git(folder), &verified).map_err(|error| match error.is_empty() {
             true => format!("there is no revision {:?}", self.revision),
             false => error,
         })?;
@@ -73,9 +59,9 @@ impl StateReader for GitTree<'_> {
 fn work_tree(folder: &Utf8Path) -> Result<State, String> {
     let place = |name: &str| -> Result<Utf8PathBuf, String> {
         let path = ["rev-parse", "--path-format=absolute", "--git-path", name];
-        Ok(Utf8PathBuf::from(text(git(folder).args(path))?))
+        Ok(Utf8PathBuf::from(text(git(folder), &path)?))
     };
-    let root = Utf8PathBuf::from(text(git(folder).args(["rev-parse", "--show-toplevel"]))?);
+    let root = Utf8PathBuf::from(text(git(folder), &["rev-parse", "--show-toplevel"])?);
     let scratch = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let own = |name: &str| scratch.path().join(name);
     // With the index comes what git knows of unchanged files, so that it need not read them.
@@ -96,9 +82,30 @@ fn work_tree(folder: &Utf8Path) -> Result<State, String> {
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&objects));
         command
     };
-    bytes(ours().args(["add", "--all"]))?;
-    let tree = text(ours().arg("write-tree"))?;
+    if let Some(path) = passed_over(ours(), &root)? {
+        return Err(format!(
+            "git is told to take {path:?} for unchanged (git update-index --no-assume-unchanged \
+             --no-skip-worktree undoes that)"
+        ));
+    }
+    bytes(ours(), &["add", "--all"])?;
+    let tree = text(ours(), &["write-tree"])?;
     listed(ours(), &tree)
+}
+
+/// A file that git does not look at, because it was told so.
+fn passed_over(command: Command, root: &Utf8Path) -> Result<Option<String>, String> {
+    let listing = bytes(command, &["ls-files", "-v", "-z"])?;
+    let mut entries = listing.split(|byte| *byte == 0).filter_map(|entry| entry.split_at_checked(2));
+    // What a sparse checkout leaves out is not there.
+    let there = |path: &[u8]| {
+        let path = root.as_std_path().join(OsStr::from_bytes(path));
+        fs::symlink_metadata(path).is_ok()
+    };
+    let found = entries.find(|(tag, path)| {
+        tag.first().is_some_and(u8::is_ascii_lowercase) || (tag.starts_with(b"S") && there(path))
+    });
+    Ok(found.map(|(_, path)| path_key(path)))
 }
 
 /// A path in a list that is separated by colons.
@@ -109,20 +116,19 @@ fn quoted(path: &Utf8Path) -> String {
 
 fn git(folder: &Utf8Path) -> Command {
     let mut command = spawn::command("git", folder);
-    for variable in VARIABLES {
-        command.env_remove(variable);
-    }
+    // The agent may have set them, and they decide what is read.
+    spawn::without_variables(&mut command, "GIT_");
     // A replacement shows another tree under the same name.
     command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
     command
 }
 
 /// The entries of a tree, all of them.
-fn listed(mut command: Command, tree: &str) -> Result<State, String> {
+fn listed(command: Command, tree: &str) -> Result<State, String> {
     if tree.is_empty() || !tree.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(format!("git named no tree, but {tree:?}"));
     }
-    let listing = bytes(command.args(["ls-tree", "-r", "-z", "--full-tree", tree]))?;
+    let listing = bytes(command, &["ls-tree", "-r", "-z", "--full-tree", tree])?;
     let mut state = State::builder();
     for entry in listing.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
         let odd = || format!("git listed {:?}", String::from_utf8_lossy(entry));
@@ -138,16 +144,19 @@ fn listed(mut command: Command, tree: &str) -> Result<State, String> {
     state.finish().map_err(|error| error.to_string())
 }
 
-fn text(command: &mut Command) -> Result<String, String> {
-    let bytes = bytes(command)?;
+fn text(command: Command, arguments: &[&str]) -> Result<String, String> {
+    let bytes = bytes(command, arguments)?;
     let text = String::from_utf8(bytes).map_err(|_| "git named a path that is no UTF-8")?;
     Ok(text.trim_end_matches('\n').to_string())
 }
 
-fn bytes(command: &mut Command) -> Result<Vec<u8>, String> {
-    let output = command.output().map_err(|error| format!("git cannot be started: {error}"))?;
-    match output.status.success() {
-        true => Ok(output.stdout),
-        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_string()),
+/// What git answers. It runs programs that the repository names, which may hang or run on.
+fn bytes(mut command: Command, arguments: &[&str]) -> Result<Vec<u8>, String> {
+    command.args(arguments);
+    let ended = bounded::run(command, WITHIN, Some(STATE_BYTES_MAX));
+    let ended = ended.map_err(|error| format!("git: {error}"))?;
+    match ended.status.success() {
+        true => Ok(ended.stdout),
+        false => Err(String::from_utf8_lossy(&ended.stderr).trim().to_string()),
     }
 }

@@ -1,8 +1,6 @@
 //! States that a command prints.
 
-use dos_tests::poll_until;
 use serde_json::json;
-use std::time::Duration;
 
 use crate::empty;
 
@@ -50,9 +48,5 @@ fn what_a_command_leaves_running_is_ended() {
     let script = "command:sh -c 'sleep 600 & echo $! > left; echo {}'";
     env.run(["snapshot", "show", script]).exits(0);
     let pid = std::fs::read_to_string(env.path("left")).unwrap();
-    poll_until("the process that was left is gone", Duration::from_secs(10), || {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        let gone = stat.map_or(true, |stat| stat.contains(") Z "));
-        gone.then_some(())
-    });
+    super::is_ended(pid.trim());
 }

@@ -101,7 +101,42 @@ fn neither_options_nor_the_environment_nor_replacements_decide_what_is_read() {
     fs::create_dir(env.outer().join("elsewhere")).unwrap();
     env.set("GIT_DIR", env.outer().join("elsewhere"));
     env.set("GIT_INDEX_FILE", "/nowhere");
+    env.set("GIT_CONFIG_COUNT", "no number");
+    env.set("GIT_CEILING_DIRECTORIES", env.root());
     assert_eq!(read(&env, "git:HEAD~1"), honest);
+}
+
+#[test]
+fn what_git_is_told_to_pass_over_is_told() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("a", "1"), ("b", "1")], "start");
+    env.write("b", "2");
+    for flag in ["assume-unchanged", "skip-worktree"] {
+        git(&env, &["update-index", &format!("--{flag}"), "b"]);
+        let answer = ask(&env, "b", "git:HEAD", "git:").exits(3).json();
+        assert!(answer["reason"].as_str().unwrap().contains("\"b\""), "{answer}");
+        git(&env, &["update-index", &format!("--no-{flag}"), "b"]);
+        ask(&env, "b", "git:HEAD", "git:").exits(0);
+    }
+    // What a sparse checkout leaves out is no change.
+    fs::remove_file(env.path("b")).unwrap();
+    git(&env, &["update-index", "--skip-worktree", "b"]);
+    assert_eq!(read(&env, "git:"), read(&env, "git:HEAD"));
+}
+
+#[test]
+fn what_a_filter_leaves_running_is_ended() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("a", "1"), (".gitattributes", "a filter=odd\n")], "start");
+    let left = env.path("left");
+    env.write(".git/odd.sh", format!("sleep 600 2>&- >&- & echo $! > {}; cat", left.display()));
+    git(&env, &["config", "filter.odd.clean", "sh .git/odd.sh"]);
+    env.write("a", "2");
+    ask(&env, "a", "git:HEAD", "git:").exits(0);
+    let pid = fs::read_to_string(left).unwrap();
+    super::is_ended(pid.trim());
 }
 
 #[test]
