@@ -4,6 +4,7 @@
 //! was given to which file, and each of its records names the hash of the one before it. Whoever
 //! reads a snapshot hashes it first: what was changed afterwards is no snapshot any more.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use camino::Utf8PathBuf;
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::chain::{self, ChainCheck};
 use crate::clock::Clock;
-use crate::disk::{Disk, DiskFile, read_open, remove_if_there};
+use crate::disk::{Disk, DiskFile, folder_of, read_open, remove_if_there};
 use crate::error::StoreError;
 use crate::log::Log;
 use crate::side_log;
@@ -133,6 +134,20 @@ impl<D: Disk + Clone> Taken<D> {
         let broken = check.broken_at(true).map(|place| place.line);
         names.broken_at = broken.into_iter().chain(unread).min().map(|line| line + 1);
         Ok(names)
+    }
+
+    /// The snapshots that no name was ever given to, as far as the names are still there.
+    pub fn unnamed(&self, names: &Names) -> Result<Vec<Seal>, StoreError> {
+        let folder = folder_of(self.log.path());
+        let files = match self.disk.names(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            other => other.map_err(StoreError::io("list", folder))?,
+        };
+        let seals = files.iter().filter_map(|file| Seal::parse(file.strip_suffix(".jsonl")?));
+        let named: BTreeSet<&Seal> = names.rows.iter().map(|row| &row.seal).collect();
+        let mut unnamed: Vec<Seal> = seals.filter(|seal| !named.contains(seal)).collect();
+        unnamed.sort();
+        Ok(unnamed)
     }
 
     /// Reads a snapshot, and compares it with its seal.

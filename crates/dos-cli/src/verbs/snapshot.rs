@@ -7,12 +7,12 @@ use dos_drivers::snapshot::{Reading, Source, TakenSnapshot};
 use dos_store::Workspace;
 use dos_store::clock::Clock;
 use dos_store::disk::RealDisk;
-use dos_store::taken::{Found, Kept, Names, Row, Taken};
+use dos_store::taken::{Found, Kept, Names, Taken};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::output;
+use crate::output::{self, printable};
 use crate::verbs::shared::{Readable, with};
 
 /// Take, list and show snapshots of states
@@ -109,16 +109,27 @@ pub fn read(
 ) -> anyhow::Result<Result<Snapshot, Unreadable>> {
     let source = Source::parse(text)?;
     let store = Taken::of(workspace, &RealDisk);
+    let unreadable = |name: &str, reason| {
+        let origin = format!("snapshot:{name}");
+        Ok(Err(Unreadable { origin, reason }))
+    };
     let kept = match &source {
         Source::Taken(name) => match seal_of(&store, name)? {
-            Some(seal) => Some((name, seal)),
-            None => {
+            Named::Seal(seal) => Some((name, seal)),
+            Named::Unsure(why) => return unreadable(name, why),
+            Named::Nothing => {
                 let reason = format!("no snapshot of this name was taken; {}", known(&store)?);
-                return Ok(Err(Unreadable { origin: format!("snapshot:{name}"), reason }));
+                return unreadable(name, reason);
             }
         },
         Source::Bare(name) => {
-            let seal = seal_of(&store, name)?;
+            let seal = match seal_of(&store, name)? {
+                Named::Seal(seal) => Some(seal),
+                Named::Unsure(why) => {
+                    return unreadable(name, format!("{why}; write json:{name} for a file"));
+                }
+                Named::Nothing => None,
+            };
             if seal.is_some() && reading.folder.join(name).exists() {
                 bail!(
                     "{name} is both a file and a snapshot that was taken; write json:{name} or \
@@ -132,21 +143,64 @@ pub fn read(
     if let Some((name, seal)) = kept {
         return Ok(Snapshot::read(&mut TakenSnapshot::new(&store, name, seal)));
     }
+    if let Source::Bare(name) = &source
+        && let Some(reason) = no_file(&store, reading, name)?
+    {
+        return Ok(Err(Unreadable { origin: name.clone(), reason }));
+    }
     match source.reader(reading) {
         Some(mut reader) => Ok(Snapshot::read(&mut *reader)),
         None => bail!("{text} cannot be read"),
     }
 }
 
+/// What a name stands for.
+enum Named {
+    Seal(Seal),
+    Nothing,
+    /// Nobody can tell, and why.
+    Unsure(String),
+}
+
 /// The SHA-256 of a snapshot by its name, or by its SHA-256.
-fn seal_of(store: &Taken<RealDisk>, name: &str) -> anyhow::Result<Option<Seal>> {
+fn seal_of(store: &Taken<RealDisk>, name: &str) -> anyhow::Result<Named> {
     if let Some(seal) = Seal::parse(name) {
-        return Ok(Some(seal));
+        return Ok(Named::Seal(seal));
     }
     if SnapshotName::parse(name).is_err() {
-        return Ok(None);
+        return Ok(Named::Nothing);
     }
-    Ok(store.names()?.of(name).map(|row| row.seal.clone()))
+    let names = store.names()?;
+    if let Some(line) = names.broken_at {
+        // Any name may have been given to another snapshot, or taken away.
+        let why = "so that no name of a snapshot counts; use its SHA-256";
+        return Ok(Named::Unsure(format!("{}, {why}", changed(line))));
+    }
+    Ok(names.of(name).map_or(Named::Nothing, |row| Named::Seal(row.seal.clone())))
+}
+
+fn changed(line: u64) -> String {
+    format!("line {line} of names.jsonl was changed after it was written")
+}
+
+/// Why a bare name is no file with a state, and what was meant, perhaps.
+fn no_file(
+    store: &Taken<RealDisk>,
+    reading: &Reading<'_>,
+    name: &str,
+) -> anyhow::Result<Option<String>> {
+    let path = reading.folder.join(name);
+    Ok(match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => Some(format!("it is a directory; write tree:{name}")),
+        Ok(_) if matches!(path.extension(), Some("db" | "sqlite" | "sqlite3")) => {
+            Some(format!("it is no JSON; write sqlite:{name}, or json:{name} if it is"))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(format!(
+            "No such file, and no snapshot of this name was taken; {}. A revision is git:{name}",
+            known(store)?
+        )),
+        _ => None,
+    })
 }
 
 fn known(store: &Taken<RealDisk>) -> anyhow::Result<String> {
@@ -181,18 +235,22 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
     let entries = state.iter().filter_map(|(key, value)| taken::entry_line(key, value).ok());
     let lines = std::iter::once(origin.line()).chain(entries);
     let store = Taken::of(workspace, &RealDisk);
+    let replaced = store.names()?.of(&args.name).map(|row| row.seal.clone());
     match store.keep((workspace, &context.clock), &name, lines, now, args.replace)? {
         Kept::New(seal) => {
-            let row = Row { name: args.name.clone(), seal, ts: now.to_string() };
+            let Origin { keys, source, .. } = &origin;
+            let took = format!("took {}: {keys} keys of {source}, sealed {}", args.name, seal.as_str());
+            let row = Listed {
+                name: args.name.clone(),
+                replaces: replaced.filter(|earlier| args.replace && *earlier != seal),
+                seal,
+                named_at: now.to_string(),
+                origin: Some(origin),
+                state: "intact",
+            };
             match args.json {
-                true => output::answer(&listed(&row, Some(&origin), "intact"), true),
-                false => output::line(&format!(
-                    "took {}: {} keys of {}, sealed {}",
-                    row.name,
-                    origin.keys,
-                    origin.source,
-                    row.seal.as_str()
-                )),
+                true => output::answer(&row.to_json(), true),
+                false => output::line(&printable(&took)),
             }
             Ok(Exit::Yes)
         }
@@ -215,17 +273,21 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
 
 /// A state that cannot be read.
 fn unwitnessed(unreadable: &Unreadable, as_json: bool) -> Exit {
+    let reason = format!("UNWITNESSED: {unreadable}");
+    let answer = json!({"verdict": "UNWITNESSED", "reason": reason});
+    say_unwitnessed(unreadable, as_json.then_some(answer));
+    Exit::Unwitnessed
+}
+
+/// Says that a state cannot be read: with this answer, or to people.
+pub fn say_unwitnessed(unreadable: &Unreadable, as_json: Option<Value>) {
     match as_json {
-        true => {
-            let reason = format!("UNWITNESSED: {unreadable}");
-            output::answer(&json!({"verdict": "UNWITNESSED", "reason": reason}), true);
-        }
-        false => {
+        Some(answer) => output::answer(&answer, true),
+        None => {
             output::line("VERDICT   UNWITNESSED");
-            output::line(&format!("WHY       {unreadable}"));
+            output::line(&format!("WHY       {}", printable(&unreadable.to_string())));
         }
     }
-    Exit::Unwitnessed
 }
 
 fn show(context: &Context, workspace: &Workspace, args: &Show) -> anyhow::Result<Exit> {
@@ -256,7 +318,22 @@ pub fn side(snapshot: &Snapshot) -> Value {
         "keys": snapshot.state().len(),
         "accountability": snapshot.rung().token(),
         "sha256": snapshot.seal(),
+        "taken_at": snapshot.taken_at(),
     })
+}
+
+/// A snapshot as what it was found to be, for people.
+pub fn resolved(snapshot: &Snapshot) -> String {
+    let source = snapshot.source();
+    let kind = match Source::parse(source) {
+        Ok(Source::Bare(_)) => "json:",
+        _ => "",
+    };
+    let taken = match (snapshot.seal(), snapshot.taken_at()) {
+        (Some(seal), Some(at)) => format!(" ({}…, taken {at})", seal.get(..12).unwrap_or(seal)),
+        _ => String::new(),
+    };
+    printable(&format!("{kind}{source}{taken}"))
 }
 
 /// `@SHA256` of a snapshot that was kept; else nothing.
@@ -266,56 +343,82 @@ pub fn sealed(snapshot: &Snapshot) -> String {
     seal.map(|seal| format!("@{seal}")).unwrap_or_default()
 }
 
+/// A snapshot in the list.
+struct Listed {
+    name: String,
+    seal: Seal,
+    named_at: String,
+    /// The snapshot that had the name before.
+    replaces: Option<Seal>,
+    origin: Option<Origin>,
+    state: &'static str,
+}
+
 fn list(workspace: &Workspace, args: &List) -> anyhow::Result<Exit> {
     let store = Taken::of(workspace, &RealDisk);
     let names: Names = store.names()?;
     let mut rows = Vec::new();
-    let mut sound = names.broken_at.is_none();
     for row in names.current() {
-        let (origin, state) = match store.read(&row.seal)? {
-            Found::Whole(text) => (taken::origin(&text).ok(), "intact"),
-            Found::Missing => (None, "gone"),
-            Found::Changed(_) => (None, "changed"),
+        // One that cannot be read hides none of the others.
+        let (origin, state) = match store.read(&row.seal) {
+            Ok(Found::Whole(text)) => (taken::origin(&text).ok(), "intact"),
+            Ok(Found::Missing) => (None, "gone"),
+            Ok(Found::Changed(_)) => (None, "changed"),
+            Err(_) => (None, "unreadable"),
         };
-        sound &= origin.is_some();
-        rows.push((row, origin, state));
+        let earlier = names.rows.iter().rev().filter(|earlier| earlier.name == row.name);
+        let replaces = earlier.map(|row| row.seal.clone()).find(|seal| *seal != row.seal);
+        let (seal, named_at) = (row.seal.clone(), row.ts.clone());
+        rows.push(Listed { name: row.name.clone(), seal, named_at, replaces, origin, state });
     }
+    let unnamed = store.unnamed(&names)?;
+    let all_intact = rows.iter().all(|row| row.origin.is_some());
+    let sound = all_intact && names.broken_at.is_none() && unnamed.is_empty();
     if args.json {
-        let listed: Vec<Value> =
-            rows.iter().map(|(row, origin, state)| listed(row, origin.as_ref(), state)).collect();
-        output::answer(&json!({"snapshots": listed, "names_broken_at": names.broken_at}), true);
+        let listed: Vec<Value> = rows.iter().map(Listed::to_json).collect();
+        let unnamed: Vec<&str> = unnamed.iter().map(Seal::as_str).collect();
+        let answer = json!({"snapshots": listed, "names_broken_at": names.broken_at});
+        output::answer(&with(answer, "unnamed", unnamed), true);
     } else {
-        for (row, origin, state) in &rows {
-            let of = match origin {
-                Some(origin) => format!("{} keys of {}", origin.keys, origin.source),
-                None => "?".to_string(),
-            };
-            output::line(&format!(
-                "{}  {}  {state}  {}  {of}",
-                row.name,
-                row.ts,
-                row.seal.as_str()
-            ));
+        rows.iter().for_each(|row| output::line(&row.shown()));
+        for seal in &unnamed {
+            let seal = seal.as_str();
+            output::line(&format!("{seal} has no name: names.jsonl lost it, or it was put there"));
         }
         if let Some(line) = names.broken_at {
-            output::line(&format!("line {line} of names.jsonl was changed after it was written"));
+            output::line(&changed(line));
         }
-        if rows.is_empty() {
+        if rows.is_empty() && sound {
             output::remark("no snapshot was taken yet, see `dos snapshot take --help`");
         }
     }
     Ok(if sound { Exit::Yes } else { Exit::No })
 }
 
-fn listed(row: &Row, origin: Option<&Origin>, state: &str) -> Value {
-    json!({
-        "name": row.name,
-        "sha256": row.seal.as_str(),
-        "taken_at": origin.map(|origin| origin.taken_at.clone()),
-        "named_at": row.ts,
-        "state": state,
-        "source": origin.map(|origin| origin.source.clone()),
-        "keys": origin.map(|origin| origin.keys),
-        "accountability": origin.map(|origin| origin.rung.token()),
-    })
+impl Listed {
+    fn shown(&self) -> String {
+        let Self { name, named_at, state, .. } = self;
+        let of = match &self.origin {
+            Some(origin) => format!("{} keys of {}", origin.keys, origin.source),
+            None => "?".to_string(),
+        };
+        let replaces = self.replaces.as_ref().map(|seal| format!(", replaces {}", seal.as_str()));
+        let replaces = replaces.unwrap_or_default();
+        printable(&format!("{name}  {named_at}  {}  {state}  {of}{replaces}", self.seal.as_str()))
+    }
+
+    fn to_json(&self) -> Value {
+        let origin = self.origin.as_ref();
+        json!({
+            "name": self.name,
+            "sha256": self.seal.as_str(),
+            "taken_at": origin.map(|origin| origin.taken_at.clone()),
+            "named_at": self.named_at,
+            "replaces": self.replaces.as_ref().map(Seal::as_str),
+            "state": self.state,
+            "source": origin.map(|origin| origin.source.clone()),
+            "keys": origin.map(|origin| origin.keys),
+            "accountability": origin.map(|origin| origin.rung.token()),
+        })
+    }
 }

@@ -108,17 +108,17 @@ fn the_difference_is_shown() {
     env.write("b.json", BEFORE);
     env.write("a.json", AFTER.replace("[]", "\"\\u001b[31mred\""));
     let shown = env.dos("state-diff --before b.json --after a.json");
-    let wanted = "- gone  null\n~ orders:1\n    status  \"new\" → \"paid\"\n\
+    let wanted = "BEFORE    json:b.json\nAFTER     json:a.json\n- gone  null\n~ orders:1\n    status  \"new\" → \"paid\"\n\
                   + orders:3  \"\\u001b[31mred\"\n1 inserted, 1 updated, 1 deleted\n";
     assert_eq!(shown.exits(0).is_quiet().stdout, wanted);
     let stat = env.dos("state-diff --before b.json --after a.json --stat");
-    let wanted = "gone   |      1 -\norders |      2 +~\n1 inserted, 1 updated, 1 deleted\n";
+    let wanted = "BEFORE    json:b.json\nAFTER     json:a.json\ngone   |      1 -\norders |      2 +~\n1 inserted, 1 updated, 1 deleted\n";
     assert_eq!(stat.exits(0).stdout, wanted);
     let stat = env.dos("state-diff --before b.json --after a.json --stat --json").exits(0).json();
     assert_eq!(stat["delta"], json!({"inserted": 1, "updated": 1, "deleted": 1}));
     assert_eq!(stat["before"]["keys"], 3);
     let same = env.dos("state-diff --before b.json --after b.json");
-    assert_eq!(same.exits(0).stdout, "nothing changed\n");
+    assert!(same.exits(0).stdout.ends_with("b.json\nnothing changed\n"), "{same:?}");
     // The agent chose the values: they do not reach the terminal as they are.
     assert!(!shown.stdout.contains('\u{1b}'));
     // Nothing can be told: that is no empty difference.

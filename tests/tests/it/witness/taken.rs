@@ -86,11 +86,74 @@ fn a_name_that_was_given_to_another_snapshot_shows() {
     fs::write(&names, honest.replacen(&seals[0], &seals[2], 1)).unwrap();
     let listed = env.dos("snapshot list --json").exits(1).json();
     assert_eq!(listed["names_broken_at"], 2);
+    assert_eq!(listed["unnamed"], json!([seals[0]]));
+    // No name counts any more, neither the one that was changed nor the others, nor one that is gone.
+    env.write("d", "{\"k\": 4}");
+    for name in ["a", "b", "snapshot:b", "d"] {
+        let answer = ask(&env, "k", name, "json:s.json").exits(3).json();
+        let reason = answer["reason"].as_str().unwrap();
+        assert!(reason.contains("line 2 of names.jsonl was changed"), "{reason}");
+    }
+    ask(&env, "k", &seals[0], "json:s.json").exits(0);
     // Whoever names it by its SHA-256 is not led astray.
     let told = env.dos(&format!("snapshot show {}", seals[0]));
     assert_eq!(told.exits(0).stdout, "[\"k\", 1]\n");
     fs::write(&names, honest + "bad\n").unwrap();
     env.dos("snapshot list").exits(1).prints("line 4");
+}
+
+#[test]
+fn a_name_that_is_gone_shows() {
+    let env = empty();
+    env.write("s.json", "{\"k\": 1}");
+    let a = seal(&env, "a", "s.json");
+    let told = env.dos("state-diff k --before a --after s.json").exits(1).stdout.clone();
+    let wanted = format!("BEFORE    snapshot:a ({}…, taken ", &a[..12]);
+    assert!(told.starts_with(&wanted) && told.contains("\nAFTER     json:s.json\n"), "{told}");
+    env.write("s.json", "{\"k\": 2}");
+    let b = seal(&env, "b", "s.json");
+    let names = env.path(".dos/snapshots/names.jsonl");
+    let honest = fs::read_to_string(&names).unwrap();
+    // The last line is gone, and the agent's own file has the name.
+    fs::write(&names, honest.split_inclusive('\n').next().unwrap()).unwrap();
+    env.write("b", "{\"k\": 1}");
+    let told = env.dos("state-diff k --before b --after s.json").exits(0).stdout.clone();
+    assert!(told.starts_with("BEFORE    json:b\n"), "{told}");
+    assert_eq!(env.dos("snapshot list --json").exits(1).json()["unnamed"], json!([b]));
+    env.dos("snapshot list").exits(1).prints(&format!("{b} has no name"));
+    // A name that was given anew says so.
+    fs::write(&names, honest).unwrap();
+    fs::remove_file(env.path("b")).unwrap();
+    env.dos("snapshot list").exits(0);
+    let again = env.dos("snapshot take a --from s.json --replace --json").exits(0).json();
+    assert_eq!(again["replaces"], json!(a));
+    env.dos("snapshot list").exits(0).prints(&format!("replaces {a}"));
+    // One that cannot be read hides none of the others.
+    let file = env.path(format!(".dos/snapshots/{b}.jsonl"));
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let listed = env.dos("snapshot list --json").exits(1).json();
+    assert_eq!(listed["snapshots"].as_array().unwrap().len(), 2);
+    assert_eq!(listed["snapshots"][0]["state"], "unreadable");
+}
+
+#[test]
+fn a_name_that_is_nothing_is_told_with_what_was_meant() {
+    let env = empty();
+    env.write("s.json", "{}");
+    env.dos("snapshot take n8 --from s.json").exits(0);
+    env.write("e.db", "");
+    for (name, said) in [
+        ("n9", "these were: n8"),
+        ("HEAD", "git:HEAD"),
+        (".dos", "write tree:.dos"),
+        ("e.db", "write sqlite:e.db"),
+    ] {
+        ask(&env, "k", name, "s.json").exits(3).prints(said);
+    }
+    // Whoever named the source chose its characters.
+    let shown = env.run(["snapshot", "show", "snapshot:\u{1b}[31m"]);
+    shown.exits(3).prints("\\u{1b}[31m");
 }
 
 #[test]

@@ -124,12 +124,16 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         Ok((before, after)) => (before, after),
         Err(unreadable) => {
             let verdicts = unwitnessed(&claims, unreadable);
-            say_unwitnessed(args, &verdicts, unreadable);
+            snapshot::say_unwitnessed(unreadable, args.json.then(|| answer(&verdicts)));
             record(context, &workspace, &verdicts);
             return Ok(Exit::Unwitnessed);
         }
     };
     let diff = StateDiff::new(before, after, &rules);
+    if !args.json {
+        output::line(&format!("BEFORE    {}", snapshot::resolved(before)));
+        output::line(&format!("AFTER     {}", snapshot::resolved(after)));
+    }
     if claims.is_empty() {
         view::show(context, &diff, (before, after), args.stat, args.json)?;
         return Ok(Exit::Yes);
@@ -198,16 +202,6 @@ fn unwitnessed(claims: &[Claim], unreadable: &Unreadable) -> Vec<EffectVerdict> 
         verdicts.push(verdict);
     }
     verdicts
-}
-
-fn say_unwitnessed(args: &Args, verdicts: &[EffectVerdict], unreadable: &Unreadable) {
-    match args.json {
-        true => output::answer(&answer(verdicts), true),
-        false => {
-            output::line("VERDICT   UNWITNESSED");
-            output::line(&format!("WHY       {}", printable(&unreadable.to_string())));
-        }
-    }
 }
 
 /// One claim has the original's keys; several have a list beside the outcome of all.
