@@ -44,6 +44,10 @@ impl StateReader for CommandOutput<'_> {
         let text = bounded_text(ended.stdout.as_slice(), ended.stdout.len())
             .map_err(|error| error.to_string())?;
         drop(ended);
+        if text.trim_ascii().is_empty() {
+            // Who found nothing and who failed without a word look the same.
+            return Err("it printed nothing".to_string());
+        }
         state_of(text, self.reading.key.as_deref()).map_err(|error| error.to_string())
     }
 }

@@ -131,6 +131,9 @@ impl Found {
         if !metadata.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
+        if metadata.len() == 0 {
+            return Err(io::Error::other("it is empty, as a database is that was cut off"));
+        }
         let mut header = Vec::new();
         fs::File::open(path)?.take(20).read_to_end(&mut header)?;
         Ok(Self {

@@ -39,6 +39,11 @@ fn a_command_that_fails_tells_nothing() {
         let output = env.run(["snapshot", "show", &source]);
         output.exits(3).prints(said);
     }
+    // Nothing is no empty state, with a key as well.
+    for command in ["true", "echo"] {
+        let source = format!("command:{command}");
+        env.run(["snapshot", "show", &source, "--key", "id"]).exits(3).prints("printed nothing");
+    }
     env.dos("snapshot show command:").exits(2).says("command:COMMAND");
 }
 

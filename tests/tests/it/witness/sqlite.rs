@@ -192,6 +192,7 @@ fn what_is_no_database_cannot_be_read() {
     fs::create_dir(env.path("folder.db")).unwrap();
     for (name, said) in [
         ("text.db", "not a database"),
+        ("empty.db", "it is empty"),
         ("folder.db", "no regular file"),
         ("nofile.db", "No such file"),
     ] {
@@ -199,7 +200,6 @@ fn what_is_no_database_cannot_be_read() {
         let answer = ask(&env, "t:1", &source, &source).exits(3).json();
         assert!(answer["reason"].as_str().unwrap().contains(said), "{answer}");
     }
-    assert_eq!(read(&env, "sqlite:empty.db").len(), 0);
     // A page in the middle is damaged: what is left of the table is no state.
     let mut writer = Writer::open(&env, "x.db");
     writer.runs(
