@@ -1,15 +1,17 @@
 //! A claim about one key: that it changed, how, or to what.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::effect::EffectClaim;
-use super::rules::{BadPlace, pointer};
+use super::rules::{BadPlace, pointer, pointer_text};
 use super::state_diff::Kind;
 use super::value::{ValueError, canonical};
 use crate::json;
@@ -89,21 +91,25 @@ impl Expectation {
         Ok(Self::Value { path, value })
     }
 
-    fn from_json(value: &Value) -> Result<Self, ClaimError> {
-        let bad = || ClaimError::Shape(json::canonical(value));
-        match value {
-            Value::String(text) => Self::parse(text),
-            Value::Object(fields) => {
-                let place = fields.get("path").and_then(Value::as_str).ok_or_else(bad)?;
-                let wanted = fields.get("value").ok_or_else(bad)?;
-                let text = json::canonical(wanted);
-                let value = canonical(&text)
-                    .map_err(|source| ClaimError::Value { text: text.clone(), source })?;
-                Ok(Self::Value { path: path_of(place)?, value })
-            }
-            _ => Err(bad()),
+    /// Reads a canonical text.
+    fn from_canonical(text: &str) -> Result<Self, ClaimError> {
+        let bad = || ClaimError::Shape(text.to_owned());
+        if let Ok(word) = serde_json::from_str::<String>(text) {
+            return Self::parse(&word);
         }
+        let fields: Fields = serde_json::from_str(text).map_err(|_| bad())?;
+        let place = fields.get("path").and_then(|path| text_of(path)).ok_or_else(bad)?;
+        // The text, for a number would be rounded.
+        let value = fields.get("value").ok_or_else(bad)?.get().to_owned();
+        Ok(Self::Value { path: path_of(&place)?, value })
     }
+}
+
+/// The fields of an object, each as it is written.
+type Fields = BTreeMap<String, Box<RawValue>>;
+
+fn text_of(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 fn path_of(place: &str) -> Result<Vec<String>, BadPlace> {
@@ -118,14 +124,7 @@ impl fmt::Display for Expectation {
         match self {
             Self::Changed => formatter.write_str("changed"),
             Self::Kind(kind) => formatter.write_str(kind.token()),
-            Self::Value { path, value } => {
-                let components: Vec<String> = path
-                    .iter()
-                    .map(|component| component.replace('~', "~0").replace('/', "~1"))
-                    .map(|component| format!("/{component}"))
-                    .collect();
-                write!(formatter, "{}={value}", components.concat())
-            }
+            Self::Value { path, value } => write!(formatter, "{}={value}", pointer_text(path)),
         }
     }
 }
@@ -141,31 +140,35 @@ impl Claim {
         Self { effect, expect }
     }
 
-    /// Reads a claim as data: a key, or an object with `key`, `expect` and `narrated`. `expect` is a
+    /// Reads a claim as JSON: a key, or an object with `key`, `expect` and `narrated`. `expect` is a
     /// text, `{"path": .., "value": ..}`, or a list of these.
-    pub fn from_json(value: &Value) -> Result<Self, ClaimError> {
-        let bad = || ClaimError::Shape(json::canonical(value));
-        let fields = match value {
-            Value::String(key) => return Ok(Self::new(key, "", Vec::new())),
-            Value::Object(fields) => fields,
-            _ => return Err(bad()),
-        };
+    pub fn from_json(text: &str) -> Result<Self, ClaimError> {
+        let text = canonical(text)
+            .map_err(|source| ClaimError::Value { text: text.to_owned(), source })?;
+        let bad = || ClaimError::Shape(text.clone());
+        if let Ok(key) = serde_json::from_str::<String>(&text) {
+            return Ok(Self::new(&key, "", Vec::new()));
+        }
+        let fields: Fields = serde_json::from_str(&text).map_err(|_| bad())?;
         let known = |name: &String| matches!(name.as_str(), "key" | "expect" | "narrated");
         if !fields.keys().all(known) {
             return Err(bad());
         }
-        let key = fields.get("key").and_then(Value::as_str).ok_or_else(bad)?;
+        let key = fields.get("key").and_then(|key| text_of(key)).ok_or_else(bad)?;
         let narrated = match fields.get("narrated") {
-            None => "",
-            Some(narrated) => narrated.as_str().ok_or_else(bad)?,
+            None => String::new(),
+            Some(narrated) => text_of(narrated).ok_or_else(bad)?,
         };
         let expect = match fields.get("expect") {
             None => Vec::new(),
-            Some(Value::Array(items)) => {
-                items.iter().map(Expectation::from_json).collect::<Result<_, _>>()?
-            }
-            Some(one) => Vec::from([Expectation::from_json(one)?]),
+            Some(raw) => match serde_json::from_str::<Vec<Box<RawValue>>>(raw.get()) {
+                Ok(items) => items
+                    .iter()
+                    .map(|item| Expectation::from_canonical(item.get()))
+                    .collect::<Result<_, _>>()?,
+                Err(_) => Vec::from([Expectation::from_canonical(raw.get())?]),
+            },
         };
-        Ok(Self::new(key, narrated, expect))
+        Ok(Self::new(&key, &narrated, expect))
     }
 }

@@ -55,17 +55,15 @@ impl Outcome {
     }
 
     /// The outcome of several claims: one that is refuted refutes, one that is open leaves it open.
+    /// One that claims nothing is open, beside others.
     pub fn of_all(outcomes: impl IntoIterator<Item = Self>) -> Self {
-        let mut all = Self::NoClaim;
-        for outcome in outcomes {
-            all = match (all, outcome) {
-                (Self::NoClaim, one) | (one, Self::NoClaim) => one,
-                (Self::Refuted, _) | (_, Self::Refuted) => Self::Refuted,
-                (Self::Unwitnessed, _) | (_, Self::Unwitnessed) => Self::Unwitnessed,
-                (Self::Confirmed, Self::Confirmed) => Self::Confirmed,
-            };
-        }
-        all
+        let mut outcomes = outcomes.into_iter();
+        let first = outcomes.next().unwrap_or(Self::NoClaim);
+        outcomes.fold(first, |all, outcome| match (all, outcome) {
+            (Self::Refuted, _) | (_, Self::Refuted) => Self::Refuted,
+            _ if all == outcome => all,
+            _ => Self::Unwitnessed,
+        })
     }
 }
 

@@ -1,8 +1,10 @@
 //! What does not count when two values are compared: fields to ignore, texts that are times.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::timestamp::Timestamp;
 
@@ -68,6 +70,21 @@ impl Place {
             }
         }
     }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => formatter.write_str(name),
+            Self::At(components) => formatter.write_str(&pointer_text(components)),
+        }
+    }
+}
+
+/// The JSON pointer of these components.
+pub fn pointer_text(components: &[String]) -> String {
+    let escaped = components.iter().map(|part| part.replace('~', "~0").replace('/', "~1"));
+    escaped.map(|part| format!("/{part}")).collect()
 }
 
 /// The components of a JSON pointer (RFC 6901); none is the whole value.

@@ -67,6 +67,11 @@ fn several_claims_are_judged_in_one_call() {
     assert_eq!(all["claims"].as_array().unwrap().len(), 2);
     let one = env.dos(&format!("state-diff orders:1 orders:2 {sides}"));
     assert!(one.exits(1).stdout.ends_with("ALL       REFUTED   (1 of 2 confirmed)\n"), "{one:?}");
+    let empty = env.run(
+        [&["state-diff", "orders:1", ""][..], &["--before", "b.json", "--after", "a.json"]]
+            .concat(),
+    );
+    assert!(empty.exits(3).stdout.ends_with("ALL       UNWITNESSED   (1 of 2 confirmed)\n"));
     env.write(
         "claims.json",
         r#"["orders:3", {"key": "gone", "expect": "deleted", "narrated": "removed"},
@@ -75,6 +80,19 @@ fn several_claims_are_judged_in_one_call() {
     let answer =
         env.dos(&format!("state-diff --claims claims.json {sides} --json")).exits(0).json();
     assert_eq!(answer["claims"][1]["narrated"], "removed");
+    // Every digit of what is expected counts.
+    env.write("digits.json", r#"{"orders:1": {"n": 9007199254740993, "m": 0.1}}"#);
+    for (path, value, code) in [
+        ("/n", "9007199254740993", 0),
+        ("/n", "9007199254740992.0", 1),
+        ("/m", "0.10000000000000000001", 1),
+        ("/m", "1e-1", 0),
+    ] {
+        let expect = format!(r#"{{"path": "{path}", "value": {value}}}"#);
+        env.write("claims.json", format!(r#"[{{"key": "orders:1", "expect": {expect}}}]"#));
+        let sides = "--before b.json --after digits.json";
+        env.dos(&format!("state-diff --claims claims.json {sides}")).exits(code);
+    }
     for (expect, code) in [
         ("status=paid", 0),
         ("/status=paid", 0),
@@ -93,6 +111,7 @@ fn several_claims_are_judged_in_one_call() {
         ("{}", "no list"),
         ("[]", "no claim"),
         ("[1]", "claim 1"),
+        (r#"[{"key": "k", "key": "orders:1"}]"#, "twice"),
         (r#"["k", {"key": "k", "expects": "deleted"}]"#, "claim 2"),
     ] {
         env.write("claims.json", content);

@@ -4,11 +4,13 @@ mod view;
 
 use anyhow::{Context as _, bail};
 use dos_core::witness::rules::Place;
+use dos_core::witness::value::canonical;
 use dos_core::witness::{
     Claim, EffectVerdict, Expectation, Outcome, Rules, Snapshot, StateDiff, Unreadable,
     witness_effect,
 };
 use dos_store::Workspace;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -172,12 +174,13 @@ fn claims(context: &Context, args: &Args) -> anyhow::Result<Vec<Claim>> {
         let path = context.current.join(file);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         let example = r#"expected a JSON list such as ["orders:42", {"key": "orders:7", "expect": "deleted"}]"#;
-        let list: Value =
-            serde_json::from_str(&text).with_context(|| format!("{path} is no JSON; {example}"))?;
-        let Value::Array(list) = list else { bail!("{path} is no list; {example}") };
+        let text =
+            canonical(&text).with_context(|| format!("{path} holds no claims; {example}"))?;
+        let list: Vec<Box<RawValue>> =
+            serde_json::from_str(&text).with_context(|| format!("{path} is no list; {example}"))?;
         anyhow::ensure!(!list.is_empty(), "{path} holds no claim; {example}");
         for (item, number) in list.iter().zip(1..) {
-            let claim = Claim::from_json(item);
+            let claim = Claim::from_json(item.get());
             claims.push(claim.with_context(|| format!("claim {number} in {path}"))?);
         }
     }
