@@ -3,6 +3,7 @@
 use anyhow::{Context as _, bail};
 use camino::Utf8PathBuf;
 use dos_core::witness::receipt::Algorithm;
+use dos_core::witness::rules::{Place, Rules};
 use dos_core::witness::witness_effect;
 use dos_core::witness::{Claim, EffectVerdict, EvidenceSource, Expectation, Receipt, StateDiff};
 use dos_drivers::acceptance::Acceptance;
@@ -12,7 +13,7 @@ use dos_store::clock::Clock;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::output;
+use crate::output::{self, printable};
 use crate::record;
 use crate::verbs::shared::KeyFile;
 use crate::verbs::snapshot;
@@ -131,7 +132,8 @@ fn witnessed(
                 }
             };
             let [old, new] = seals;
-            Ok((verdict, format!("{before}{old}→{after}{new}")))
+            let asked = asked(&claim, &rules);
+            Ok((verdict, format!("{before}{old}→{after}{new}{asked}")))
         }
         (None, Some(_), None) | (None, None, Some(_)) => {
             bail!("a difference has two sides; give both --before and --after")
@@ -140,6 +142,21 @@ fn witnessed(
             bail!("there is no witness; give --accept-cmd, or --before and --after")
         }
     }
+}
+
+/// What was expected, and what did not count: a receipt of a deletion is none of an insertion.
+fn asked(claim: &Claim, rules: &Rules) -> String {
+    let list = |places: &[Place]| {
+        places.iter().map(ToString::to_string).collect::<Vec<String>>().join(", ")
+    };
+    let mut parts: Vec<String> = claim.expect.iter().map(ToString::to_string).collect();
+    if !rules.ignore.is_empty() {
+        parts.push(format!("ignoring {}", list(&rules.ignore)));
+    }
+    if !rules.timestamps.is_empty() {
+        parts.push(format!("times at {}", list(&rules.timestamps)));
+    }
+    if parts.is_empty() { String::new() } else { format!(" [{}]", parts.join("; ")) }
 }
 
 fn print(receipt: &Receipt, verdict: &EffectVerdict) {
@@ -159,7 +176,7 @@ fn print(receipt: &Receipt, verdict: &EffectVerdict) {
         format!("SIGNATURE {}", receipt.signature),
         format!("REASON    {}", verdict.reason),
     ] {
-        output::line(&line);
+        output::line(&printable(&line));
     }
 }
 

@@ -239,7 +239,8 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
     match store.keep((workspace, &context.clock), &name, lines, now, args.replace)? {
         Kept::New(seal) => {
             let Origin { keys, source, .. } = &origin;
-            let took = format!("took {}: {keys} keys of {source}, sealed {}", args.name, seal.as_str());
+            let took =
+                format!("took {}: {keys} keys of {source}, sealed {}", args.name, seal.as_str());
             let row = Listed {
                 name: args.name.clone(),
                 replaces: replaced.filter(|earlier| args.replace && *earlier != seal),

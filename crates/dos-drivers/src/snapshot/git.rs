@@ -96,7 +96,8 @@ fn work_tree(folder: &Utf8Path) -> Result<State, String> {
 /// A file that git does not look at, because it was told so.
 fn passed_over(command: Command, root: &Utf8Path) -> Result<Option<String>, String> {
     let listing = bytes(command, &["ls-files", "-v", "-z"])?;
-    let mut entries = listing.split(|byte| *byte == 0).filter_map(|entry| entry.split_at_checked(2));
+    let mut entries =
+        listing.split(|byte| *byte == 0).filter_map(|entry| entry.split_at_checked(2));
     // What a sparse checkout leaves out is not there.
     let there = |path: &[u8]| {
         let path = root.as_std_path().join(OsStr::from_bytes(path));

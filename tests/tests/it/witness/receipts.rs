@@ -269,6 +269,17 @@ fn a_receipt_names_the_snapshots_that_it_rests_on() {
     let seal = taken["snapshots"][0]["sha256"].as_str().unwrap().to_string();
     let states = ["--before", "before", "--after", "a.json", "--expect", "status=paid"];
     let answer = attest(&env, &[&["--claim", "orders:42"][..], &states].concat());
-    let surface = format!("before@{seal}→a.json");
+    let surface = format!("before@{seal}→a.json [/status=\"paid\"]");
     assert_eq!(answer.exits(0).json()["witness_surface"], surface);
+    // What did not count stands there too, also where the workspace says so.
+    env.write("dos.toml", "[state_diff]\nignore = [\"/meta/*\"]\n");
+    let states = ["--before", "b.json", "--after", "a.json", "--expect", "updated"];
+    let rules = ["--ignore", "etag", "--timestamp-field", "at"];
+    let answer = attest(&env, &[&["--claim", "orders:42"][..], &states, &rules].concat());
+    let surface = "b.json→a.json [updated; ignoring /meta/*, etag; times at at]";
+    assert_eq!(answer.exits(0).json()["witness_surface"], surface);
+    // Nobody's characters reach the terminal.
+    let odd = ["attest", "--claim", "\u{1b}[31m", "--accept-cmd", "true", "--key-file", "secret"];
+    let shown = env.run(odd);
+    assert!(!shown.exits(0).stdout.contains('\u{1b}'), "{shown:?}");
 }
