@@ -250,6 +250,8 @@ pub enum Does {
     Take,
     /// Takes it, and answers with this body.
     TakeSaying(&'static str),
+    /// Takes it, and answers after so many milliseconds.
+    TakeAfter(u64),
     /// Answers with this code, and with these headers, each with its line end.
     Answer(u16, &'static str),
     /// Reads it and never answers.
@@ -341,11 +343,16 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Request>>, planned: &Mutex<Receiver
         if reader.read_exact(&mut body).is_err() {
             return;
         }
-        let taken = matches!(does, Does::Take | Does::TakeSaying(_) | Does::ResetWhileAnswering);
+        let refused = matches!(does, Does::Answer(..) | Does::Hang | Does::ResetWhileReading);
+        let taken = !refused;
         seen.lock().expect("nobody panicked").push(Request { path, headers, body, taken });
         let answer = match does {
             Does::Take => answer(200, "", "{}"),
             Does::TakeSaying(text) => answer(200, "", text),
+            Does::TakeAfter(millis) => {
+                std::thread::sleep(Duration::from_millis(millis));
+                answer(200, "", "{}")
+            }
             Does::Answer(code, headers) => answer(code, headers, "not now"),
             Does::Hang => {
                 std::thread::sleep(Duration::from_secs(20));

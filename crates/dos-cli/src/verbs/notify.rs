@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use dos_core::export::alarm::Alarm;
-use dos_drivers::export::dotenv;
-use dos_drivers::export::drain::Retry;
+use dos_drivers::export::drain::{Backoff, Retry};
 use dos_drivers::export::http::Endpoint;
 use dos_drivers::export::notify::{Format, Memory, Messenger, message};
+use dos_drivers::export::{Again, dotenv};
 use dos_drivers::signals::{ENDING, Signals};
 use dos_store::Workspace;
 use dos_store::clock::{Clock, RealClock};
@@ -81,7 +81,7 @@ enum Told {
     Nothing,
     Held(Duration),
     Sent,
-    Failed(String),
+    Failed { why: String, wait: Option<Duration> },
 }
 
 /// Notifies.
@@ -176,6 +176,7 @@ impl Notifier<'_> {
         }
         let signals = Signals::on(&ENDING).context("cannot take note of signals")?;
         let mut left = self.args.follow_max.filter(|most| *most > 0);
+        let mut backoff = Backoff::new(INTERVAL);
         loop {
             let mut stopped = false;
             let mut pause = |span: Duration| {
@@ -187,8 +188,9 @@ impl Notifier<'_> {
             self.say(&told, false);
             left = left.map(|left| left - 1);
             let span = match &told {
-                Told::Held(wait) => (*wait).min(INTERVAL),
-                _ => INTERVAL,
+                Told::Held(wait) => (*wait).min(backoff.usual()),
+                Told::Failed { wait, .. } => backoff.longer(*wait),
+                Told::Nothing | Told::Sent => backoff.usual(),
             };
             if left == Some(0) || !pause(span) {
                 return Ok(exit(&told));
@@ -233,8 +235,15 @@ impl Notifier<'_> {
             let sent = self.messenger.send(endpoint, &body, &mut self.memory, now, repeat_after);
             match sent {
                 Ok(()) => break,
-                Err(failure) if retry.may(failure.again, patience, pause) => {}
-                Err(failure) => return Ok(Told::Failed(failure.to_string())),
+                Err(failure) if retry.may(failure.again, patience, self.clock.elapsed(), pause) => {
+                }
+                Err(failure) => {
+                    let wait = match failure.again {
+                        Again::Later(wait) => wait,
+                        Again::Mended | Again::Smaller => None,
+                    };
+                    return Ok(Told::Failed { why: failure.reason, wait });
+                }
             }
         }
         self.keep()?;
@@ -266,7 +275,7 @@ impl Notifier<'_> {
                 (false, format!("news, held for {seconds} s: one message in that time at most"))
             }
             Told::Sent => (true, format!("told {shown}")),
-            Told::Failed(why) => (false, format!("not told: {}", output::printable(why))),
+            Told::Failed { why, .. } => (false, format!("not told: {}", output::printable(why))),
         };
         if self.args.json {
             let result = json!({"delivered": delivered, "detail": detail});
@@ -280,7 +289,7 @@ impl Notifier<'_> {
 
 fn exit(told: &Told) -> Exit {
     match told {
-        Told::Failed(_) => Exit::No,
+        Told::Failed { .. } => Exit::No,
         Told::Nothing | Told::Held(_) | Told::Sent => Exit::Yes,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dos_core::verdict::VerdictEvent;
 use dos_store::StoreError;
+use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::RealDisk;
 use dos_store::verdicts::{From, Position, Reader, VerdictJournal};
 
@@ -14,11 +15,15 @@ use super::{Again, Exporter, NotTaken};
 /// The first pause before something is tried again; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Who follows asks one that fails again after at most so long.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// One export, from where it begins.
 pub struct Drain<'j> {
     journal: &'j VerdictJournal<RealDisk>,
     reader: Reader<'j, RealDisk>,
+    /// The place before what is held, or before what is read next.
+    from: From,
     /// Rows that were read and have not arrived, and the place behind them.
     held: Held,
     /// Most rows that are brought at once.
@@ -33,6 +38,8 @@ struct Held {
 
 /// How far to go in one round.
 pub struct Effort<'a> {
+    /// Tells how long it has been tried.
+    pub clock: RealClock,
     /// For how long what fails is tried again.
     pub patience: Duration,
     /// Waits; false when the round is to end. Asked between batches as well, with nothing to wait for.
@@ -58,6 +65,8 @@ pub struct Round {
     pub corrupt: u64,
     /// Rows between may be missing: the place to go on from is not there any more.
     pub gap: bool,
+    /// It was told to end before it had looked whether there is more.
+    pub cut: bool,
     /// Why it went no further.
     pub failure: Option<String>,
     /// How long the other side asks not to be asked again.
@@ -72,7 +81,7 @@ impl<'j> Drain<'j> {
         batch: usize,
     ) -> Result<Self, StoreError> {
         let reader = journal.read(from)?;
-        Ok(Self { journal, reader, held: Held::default(), batch: batch.max(1) })
+        Ok(Self { journal, reader, from, held: Held::default(), batch: batch.max(1) })
     }
 
     /// Brings all rows that are there. What has not arrived comes first the next time.
@@ -89,9 +98,14 @@ impl<'j> Drain<'j> {
             if self.held.events.is_empty() {
                 return Ok(round);
             }
-            let (arrived, failure) = deliver(exporter, &self.held.events, effort, &mut round);
-            self.held.events.drain(..arrived);
+            let (arrived, failure) =
+                deliver(exporter, &self.held.events, self.batch, effort, &mut round);
             if let Some(failure) = failure {
+                if let Some(position) = self.place_behind(arrived)? {
+                    self.from = From::At(position);
+                    (effort.arrived)(position, round.seq.unwrap_or(0))?;
+                }
+                self.held.events.drain(..arrived);
                 round.pending = self.held.events.len() as u64;
                 if let Again::Later(wait) = failure.again {
                     round.wait = wait;
@@ -99,10 +113,13 @@ impl<'j> Drain<'j> {
                 round.failure = Some(failure.reason);
                 return Ok(round);
             }
+            self.held.events.clear();
             if let Some(position) = self.held.position.take() {
+                self.from = From::At(position);
                 (effort.arrived)(position, round.seq.unwrap_or(0))?;
             }
             if !(effort.pause)(Duration::ZERO) {
+                round.cut = true;
                 return Ok(round);
             }
         }
@@ -126,9 +143,20 @@ impl<'j> Drain<'j> {
     /// Counts what has not arrived, also behind what is held.
     pub fn pending(&self) -> Result<u64, StoreError> {
         let held = self.held.events.len() as u64;
-        let Some(position) = self.held.position else { return Ok(held) };
-        let mut rest = Self::start(self.journal, From::At(position), self.batch)?;
+        let behind = self.held.position.filter(|_| held > 0).map_or(self.from, From::At);
+        let mut rest = Self::start(self.journal, behind, self.batch)?;
         Ok(held + rest.count(None)?.pending)
+    }
+
+    /// The place behind the first so many of the rows that are held. It is read once more: where it is
+    /// not found, these rows come again, as they may.
+    fn place_behind(&self, count: usize) -> Result<Option<Position>, StoreError> {
+        if count == 0 {
+            return Ok(None);
+        }
+        let read = self.journal.read(self.from)?.next(count)?;
+        let same = self.held.events.get(..count) == Some(read.events.as_slice());
+        Ok(read.position.filter(|_| same))
     }
 
     /// Keeps only the last rows that are there.
@@ -156,42 +184,71 @@ impl<'j> Drain<'j> {
     }
 }
 
-/// How often something was tried, and for how long.
+/// How often something was tried, and since when.
 #[derive(Debug, Default)]
 pub struct Retry {
-    waited: Duration,
+    failed: Option<Duration>,
     pauses: u32,
 }
 
 impl Retry {
-    /// Waits before the next try; false when there is to be none.
+    /// Waits before the next try; false when there is to be none, because it would begin later than
+    /// `patience` after the first failure. `now` is the time that a clock says has passed.
     pub fn may(
         &mut self,
         again: Again,
         patience: Duration,
+        now: Duration,
         pause: &mut dyn FnMut(Duration) -> bool,
     ) -> bool {
         let Again::Later(asked) = again else { return false };
         let usual = PAUSE.saturating_mul(1 << self.pauses.min(8)).min(PAUSE_MAX);
         let wait = asked.unwrap_or(usual).max(PAUSE);
-        if self.waited.saturating_add(wait) > patience {
+        let tried = now.saturating_sub(*self.failed.get_or_insert(now));
+        if tried.saturating_add(wait) > patience {
             return false;
         }
-        self.waited += wait;
         self.pauses += 1;
         pause(wait)
     }
 }
 
-/// Brings rows, again and again if need be, and in smaller pieces if they are too many at once. Returns
+/// How long who follows waits between two looks: after failures longer and longer.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    usual: Duration,
+    last: Duration,
+}
+
+impl Backoff {
+    /// Waits so long as long as nothing fails.
+    pub fn new(usual: Duration) -> Self {
+        Self { usual, last: usual }
+    }
+
+    /// Until the next look, when nothing failed.
+    pub fn usual(&mut self) -> Duration {
+        self.last = self.usual;
+        self.usual
+    }
+
+    /// Until the next look after a failure, never sooner than the other side asks for.
+    pub fn longer(&mut self, asked: Option<Duration>) -> Duration {
+        self.last = self.last.saturating_mul(2).min(BACKOFF_MAX.max(self.usual));
+        asked.unwrap_or_default().max(self.last)
+    }
+}
+
+/// Brings rows, at most so many at once, again and again if need be, and in smaller pieces if they are too many at once. Returns
 /// how many have arrived, and why the rest has not.
 fn deliver(
     exporter: &mut dyn Exporter,
     events: &[VerdictEvent],
+    most: usize,
     effort: &mut Effort<'_>,
     round: &mut Round,
 ) -> (usize, Option<NotTaken>) {
-    let (mut rest, mut size) = (events, events.len());
+    let (mut rest, mut size) = (events, events.len().min(most));
     let mut retry = Retry::default();
     while !rest.is_empty() {
         let (piece, behind) = rest.split_at(size.min(rest.len()));
@@ -212,7 +269,7 @@ fn deliver(
             size = piece.len() / 2;
             continue;
         }
-        if !retry.may(failure.again, effort.patience, effort.pause) {
+        if !retry.may(failure.again, effort.patience, effort.clock.elapsed(), effort.pause) {
             return (events.len() - rest.len(), Some(failure));
         }
     }
@@ -221,4 +278,41 @@ fn deliver(
 
 fn highest(events: &[VerdictEvent]) -> Option<i64> {
     events.iter().map(|event| event.seq).filter(|seq| *seq > 0).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn it_is_tried_for_a_time_and_not_for_a_number_of_pauses() {
+        let mut retry = Retry::default();
+        let mut pauses = 0;
+        let mut may = |now: Duration, asked: Option<Duration>| {
+            retry.may(Again::Later(asked), 10 * SECOND, now, &mut |_| {
+                pauses += 1;
+                true
+            })
+        };
+        assert!(may(100 * SECOND, None));
+        assert!(may(105 * SECOND, Some(5 * SECOND)));
+        assert!(!may(105 * SECOND, Some(6 * SECOND)));
+        assert!(!may(111 * SECOND, None), "each try took long");
+        assert_eq!(pauses, 2);
+        assert!(!Retry::default().may(Again::Mended, SECOND, SECOND, &mut |_| true));
+    }
+
+    #[test]
+    fn who_follows_asks_less_and_less_often() {
+        let mut backoff = Backoff::new(2 * SECOND);
+        let waits: Vec<u64> = (0..7).map(|_| backoff.longer(None).as_secs()).collect();
+        assert_eq!(waits, [4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(backoff.longer(Some(3600 * SECOND)), 3600 * SECOND);
+        assert_eq!(backoff.usual(), 2 * SECOND);
+        assert_eq!(backoff.longer(Some(SECOND)), 4 * SECOND);
+        let mut rare = Backoff::new(Duration::MAX);
+        assert_eq!(rare.longer(None), Duration::MAX);
+    }
 }

@@ -166,6 +166,65 @@ fn what_is_too_large_is_sent_in_pieces() {
 }
 
 #[test]
+fn what_came_of_a_batch_in_pieces_does_not_come_again() {
+    let peer = Peer::start();
+    // Nothing with row 8 in it is taken: pieces of 20, 10, 5, then 5, 2, 2, 1.
+    let large = Does::Answer(413, "");
+    peer.plan(&[large, large, Does::Take, large, Does::Take, large, large]);
+    let env = exporting(&peer);
+    env.dos("export --to otlp --since auto").exits(1).prints("7 rows delivered, 13 not");
+    assert_eq!(peer.numbers(), (1..=7).collect::<Vec<i64>>());
+    assert_eq!(reached(&env), 7);
+    env.dos("export --to otlp --since auto").exits(0).prints("13 rows delivered");
+    assert_eq!(peer.numbers(), (1..=COUNT).collect::<Vec<i64>>());
+}
+
+#[test]
+fn a_look_that_was_cut_short_is_not_called_complete() {
+    let peer = Peer::start();
+    peer.plan(&[Does::TakeAfter(400); 20]);
+    let mut env = exporting(&peer);
+    env.set("OTEL_EXPORTER_OTLP_TIMEOUT", "20000");
+    let cut = env.dos("export --to otlp --follow --follow-max 1 --batch 1");
+    let left = COUNT - reached(&env);
+    assert!(left > 0);
+    cut.exits(1).prints(&format!("{left} not yet"));
+    // The same after a signal: what does not go at once is left.
+    append(&env, &rows(COUNT));
+    peer.plan(&[Does::TakeAfter(400); 20]);
+    let before = peer.requests().len();
+    let follower = env.start("export --to otlp --follow --batch 1");
+    dos_tests::poll_until("it exports", std::time::Duration::from_secs(20), || {
+        (peer.requests().len() > before).then_some(())
+    });
+    follower.signal("TERM");
+    follower.finish().exits(1).prints("not yet");
+}
+
+#[test]
+fn who_asked_for_an_hour_is_left_alone_after_a_signal() {
+    let peer = Peer::start();
+    peer.plan(&[Does::Answer(429, "Retry-After: 3600\r\n")]);
+    let env = exporting(&peer);
+    let follower = env.start("export --to otlp --follow");
+    dos_tests::poll_until("it asks", std::time::Duration::from_secs(20), || {
+        (!peer.requests().is_empty()).then_some(())
+    });
+    follower.signal("TERM");
+    follower.finish().exits(1).prints("20 not");
+    assert_eq!(peer.requests().len(), 1);
+}
+
+#[test]
+fn the_last_rows_go_in_batches_as_well() {
+    let peer = Peer::start();
+    let env = exporting(&peer);
+    env.dos("export --to otlp --tail 10 --batch 4").exits(0).prints("10 rows delivered");
+    assert_eq!(peer.requests().len(), 3);
+    assert_eq!(peer.numbers(), (11..=COUNT).collect::<Vec<i64>>());
+}
+
+#[test]
 fn headers_and_paths_are_those_of_the_variables() {
     let peer = Peer::start();
     let mut env = exporting(&peer);

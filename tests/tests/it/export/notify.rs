@@ -100,6 +100,23 @@ fn a_message_that_was_not_taken_is_sent_again() {
 }
 
 #[test]
+fn a_webhook_that_asks_for_an_hour_is_not_asked_again_at_the_next_look() {
+    let env = with_news();
+    let peer = Peer::start();
+    peer.plan(&[Does::Answer(429, "Retry-After: 3600\r\n")]);
+    let url = format!("http://127.0.0.1:{}", peer.port);
+    let follower = env.spawn(["notify", "--follow", "--every", "0", "--url", &url]);
+    dos_tests::poll_until("it asks", std::time::Duration::from_secs(20), || {
+        (!peer.requests().is_empty()).then_some(())
+    });
+    // Longer than the pause between two looks.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    follower.signal("TERM");
+    follower.finish().exits(1).prints("answered 429");
+    assert_eq!(peer.requests().len(), 1);
+}
+
+#[test]
 fn slack_gets_text_that_calls_nobody() {
     let mut env = with_news();
     let peer = Peer::start();

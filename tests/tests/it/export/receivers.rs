@@ -190,7 +190,14 @@ fn a_collector_that_speaks_tls_is_reached_if_it_is_trusted() {
     distrusted.exits(1).prints("certificate").prints("3 not");
     assert!(!env.path("got").exists());
     env.set("OTEL_EXPORTER_OTLP_CERTIFICATE", env.path("cert.pem"));
+    // A proxy, whose word would be taken for the collector's, is not asked.
+    env.set("https_proxy", format!("http://127.0.0.1:{}", dos_tests::receivers::free_port()));
     env.dos("export --to otlp --since auto").exits(0).prints("3 rows delivered");
     let got = std::fs::read_to_string(env.path("got")).unwrap();
     assert_eq!(got.matches("\"dos.seq\"").count(), 3);
+    // To one URL, whatever stands in it.
+    env.set("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", format!("https://localhost:{port}/{{a,b}}"));
+    env.dos("export --to otlp").exits(0);
+    let got = std::fs::read_to_string(env.path("got")).unwrap();
+    assert_eq!(got.matches("\"dos.seq\"").count(), 6);
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use camino::Utf8PathBuf;
 use dos_core::export::Since;
 use dos_drivers::export::Exporter;
-use dos_drivers::export::drain::{Drain, Effort, Round};
+use dos_drivers::export::drain::{Backoff, Drain, Effort, Round};
 use dos_drivers::signals::{ENDING, Signals};
 use dos_store::Workspace;
 use dos_store::clock::{Clock, RealClock};
@@ -26,8 +26,6 @@ use crate::verbs::shared::duration;
 
 /// For so long another export to the same destination is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
-/// A destination that fails is asked again after at most so long.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// What goes on being recorded is told of after so long.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 /// Who asks for no pause at all gets this one.
@@ -201,15 +199,13 @@ impl Export<'_> {
                 true
             };
             let mut round = self.round(drain, exporter, self.args.retry_for, &mut pause)?;
-            if round.failure.is_some() {
-                round.pending = drain.pending()?;
-            }
+            count_pending(drain, &mut round)?;
             report.ended(&round);
             return Ok(exit(&round));
         }
         let signals = Signals::on(&ENDING).context("cannot take note of signals")?;
-        let (mut left, mut backoff) =
-            (self.args.follow_max.filter(|most| *most > 0), self.interval);
+        let mut left = self.args.follow_max.filter(|most| *most > 0);
+        let mut backoff = Backoff::new(self.interval);
         let mut incomplete = false;
         loop {
             let stopping = std::cell::Cell::new(false);
@@ -221,33 +217,32 @@ impl Export<'_> {
                 let is_long = span.is_zero() && clock.elapsed() - started > LOOK_MAX;
                 !stopping.get() && !is_long
             };
-            let round = self.round(drain, exporter, self.args.retry_for, &mut pause)?;
-            report.looked(&round);
+            let mut round = self.round(drain, exporter, self.args.retry_for, &mut pause)?;
             incomplete |= round.rejected > 0 || round.gap;
             left = left.map(|left| left - 1);
+            if left == Some(0) {
+                count_pending(drain, &mut round)?;
+            }
+            report.looked(&round);
             let span = match &round.failure {
-                None => {
-                    backoff = self.interval;
-                    self.interval
-                }
-                Some(_) => {
-                    backoff = (backoff * 2).min(BACKOFF_MAX.max(self.interval));
-                    round.wait.unwrap_or_default().max(backoff)
-                }
+                None => backoff.usual(),
+                Some(_) => backoff.longer(round.wait),
             };
             if left == Some(0) || stopping.get() || !pause(span) {
-                let last = match stopping.get() {
-                    // What was recorded until the signal came is still brought, if it goes at once.
-                    true => {
-                        let started = clock.elapsed();
-                        let mut go_on =
-                            |span: Duration| span.is_zero() && clock.elapsed() - started < LOOK_MAX;
-                        self.round(drain, exporter, Duration::ZERO, &mut go_on)?
-                    }
-                    false => round,
-                };
-                report.stopped(&last, stopping.get());
-                let complete = exit(&last) == Exit::Yes && !incomplete;
+                // What was recorded until the signal came is still brought, if it goes at once. Who has
+                // just failed is left alone: he may have asked for that.
+                if stopping.get() && round.failure.is_none() {
+                    let started = clock.elapsed();
+                    let mut go_on =
+                        |span: Duration| span.is_zero() && clock.elapsed() - started < LOOK_MAX;
+                    round = self.round(drain, exporter, Duration::ZERO, &mut go_on)?;
+                    count_pending(drain, &mut round)?;
+                    report.looked(&round);
+                } else {
+                    count_pending(drain, &mut round)?;
+                }
+                report.stopped(&round);
+                let complete = exit(&round) == Exit::Yes && !incomplete;
                 return Ok(if complete { Exit::Yes } else { Exit::No });
             }
         }
@@ -266,12 +261,22 @@ impl Export<'_> {
             let reached = Reached { position, seq: *seq, memory: Default::default() };
             cursor.map_or(Ok(()), |cursor| cursor.keep(&reached))
         };
-        Ok(drain.round(exporter, &mut Effort { patience, pause, arrived: &mut arrived })?)
+        let mut effort = Effort { clock: self.clock, patience, pause, arrived: &mut arrived };
+        Ok(drain.round(exporter, &mut effort)?)
     }
 }
 
+/// Counts what a round that did not come to the end has left.
+fn count_pending(drain: &Drain<'_>, round: &mut Round) -> anyhow::Result<()> {
+    if round.cut || round.failure.is_some() {
+        round.pending = drain.pending()?;
+    }
+    Ok(())
+}
+
 fn exit(round: &Round) -> Exit {
-    let complete = round.failure.is_none() && round.rejected == 0 && !round.gap;
+    let arrived = round.failure.is_none() && round.pending == 0;
+    let complete = arrived && round.rejected == 0 && !round.gap;
     if complete { Exit::Yes } else { Exit::No }
 }
 

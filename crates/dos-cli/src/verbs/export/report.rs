@@ -53,7 +53,8 @@ impl<'a> Report<'a> {
 
     /// One look of many.
     pub fn looked(&self, round: &Round) {
-        if round.delivered == 0 && round.failure.is_none() && !round.gap && round.corrupt == 0 {
+        let arrived = round.failure.is_none() && round.pending == 0;
+        if round.delivered == 0 && arrived && !round.gap && round.corrupt == 0 {
             return;
         }
         self.remarks(round);
@@ -64,14 +65,11 @@ impl<'a> Report<'a> {
     }
 
     /// No more looks.
-    pub fn stopped(&self, round: &Round, by_signal: bool) {
-        if by_signal {
-            self.looked(round);
-        }
+    pub fn stopped(&self, round: &Round) {
         if !self.json {
-            let left = match round.failure {
-                None => "everything recorded until now was delivered".to_string(),
-                Some(_) => format!("at least {} not delivered", plural(round.pending)),
+            let left = match round.pending {
+                0 => "everything recorded until now was delivered".to_string(),
+                pending => format!("{} not delivered", plural(pending)),
             };
             output::remark(&format!("stopped; {left}"));
         }
@@ -110,6 +108,12 @@ impl<'a> Report<'a> {
 
     fn detail(&self, round: &Round) -> String {
         match &round.failure {
+            None if round.pending > 0 => format!(
+                "{} delivered to {}, {} not yet",
+                plural(round.delivered),
+                self.destination,
+                round.pending
+            ),
             None if round.delivered == 0 => format!("nothing new for {}", self.destination),
             None => format!("{} delivered to {}", plural(round.delivered), self.destination),
             Some(failure) => format!(
