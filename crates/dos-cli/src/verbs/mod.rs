@@ -19,6 +19,7 @@ pub mod lease;
 pub mod lease_lane;
 pub mod lint;
 pub mod liveness;
+pub mod lookup;
 pub mod loop_plan;
 pub mod man;
 pub mod notify;

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use dos_core::export::alarm::Alarm;
+use dos_drivers::export::Again;
 use dos_drivers::export::drain::{Backoff, Retry};
 use dos_drivers::export::http::Endpoint;
 use dos_drivers::export::notify::{Format, Memory, Messenger, message};
-use dos_drivers::export::{Again, dotenv};
 use dos_drivers::signals::{ENDING, Signals};
 use dos_store::Workspace;
 use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::RealDisk;
 use dos_store::export_cursor::{ExportCursor, Reached, Resume};
 use dos_store::verdicts::From;
-use dos_store::workspace::Environment;
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::verbs::lookup::{Lookup, cursor_base};
 use crate::verbs::shared::duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,7 +69,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     follow_max: Option<u64>,
     /// Print the message; send and remember nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "follow")]
     dry_run: bool,
     /// Print JSON: one object, or with --follow one a line
     #[arg(long)]
@@ -89,13 +89,19 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let workspace = context.workspace()?;
     let format = if args.to == "slack" { Format::Slack } else { Format::Webhook };
     let endpoint = endpoint(context, &workspace, args, format)?;
-    let base = match context.environment.variable("DISPATCH_EXPORT_CURSOR_PATH")? {
-        Some(path) if !path.is_empty() => context.current.join(path),
-        _ => workspace.verdicts.with_file_name("export-cursor"),
-    };
+    let base = cursor_base(context, &workspace)?;
     let transport = format!("notify-{}", args.to);
     let (url, shown) = endpoint.as_ref().map_or(("", ""), |it| (it.url(), it.shown()));
-    let cursor = ExportCursor::new(RealDisk, &base, &transport, url, shown);
+    let wanted: Vec<Alarm> =
+        Alarm::ALL.into_iter().filter(|it| args.on.iter().any(|on| on == it.names().1)).collect();
+    // Each choice has come as far as it has: what one passes over is still news for another.
+    let mut destination = url.to_string();
+    if wanted.len() < Alarm::ALL.len() {
+        for alarm in &wanted {
+            destination = format!("{destination} {}", alarm.names().1);
+        }
+    }
+    let cursor = ExportCursor::new(RealDisk, &base, &transport, &destination, shown);
     let _lock = match args.dry_run {
         true => None,
         false => {
@@ -111,9 +117,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
             (From::At(reached.position), reached.seq, Memory::read(&reached.memory))
         }
     };
-    let wanted = Alarm::ALL.into_iter().filter(|it| args.on.iter().any(|on| on == it.names().1));
     let journal = workspace.verdict_journal(RealDisk);
-    let messenger = Messenger::start(&journal, from, seq, wanted.collect())?;
+    let messenger = Messenger::start(&journal, from, seq, wanted)?;
     let label = workspace.root.file_name().unwrap_or("/");
     let mut notifier =
         Notifier { args, clock: context.clock, format, label, endpoint, cursor, memory, messenger };
@@ -126,27 +131,28 @@ fn endpoint(
     args: &Args,
     format: Format,
 ) -> anyhow::Result<Option<Endpoint>> {
-    let dotenv = dotenv::read(&workspace.root)
-        .with_context(|| format!("cannot read {}", workspace.root.join(".env")))?;
-    let set = |name: &str| -> anyhow::Result<Option<String>> {
-        let value = context.first_variable(&[name])?;
-        Ok(value.or_else(|| dotenv.get(name).filter(|value| !value.is_empty()).cloned()))
-    };
+    let settings = Lookup::new(context, workspace);
     let variable = match format {
         Format::Webhook => "DOS_WEBHOOK_URL",
         Format::Slack => "DOS_SLACK_WEBHOOK_URL",
     };
-    let url = match args.url.clone().filter(|url| !url.trim().is_empty()) {
+    let url = match settings.first(args.url.as_deref(), variable)? {
         Some(url) => url,
-        None => match set(variable)? {
-            Some(url) => url,
-            None if args.dry_run => return Ok(None),
-            None => bail!("which webhook? Give --url URL, or set {variable}, also in .env"),
-        },
+        None if args.dry_run => return Ok(None),
+        None => bail!("which webhook? Give --url URL, or set {variable}, also in .env"),
     };
-    let mut endpoint = Endpoint::new(url.trim(), TIMEOUT, true)?;
-    if let Some(token) = set("DOS_WEBHOOK_TOKEN")? {
-        endpoint.header("authorization", &format!("Bearer {token}"), "DOS_WEBHOOK_TOKEN")?;
+    let mut endpoint = Endpoint::new(url.value.trim(), TIMEOUT, true)?;
+    // The URL of Slack is the secret itself.
+    if format == Format::Webhook
+        && let Some(token) = settings.first(None, "DOS_WEBHOOK_TOKEN")?
+    {
+        ensure!(
+            !url.by_repository || token.by_repository,
+            "DOS_WEBHOOK_TOKEN is not sent to a webhook that the .env of the workspace has chosen; \
+             give --url, or set {variable} yourself"
+        );
+        let value = format!("Bearer {}", token.value);
+        endpoint.header("authorization", &value, "DOS_WEBHOOK_TOKEN")?;
     }
     Ok(Some(endpoint))
 }

@@ -80,7 +80,7 @@ impl File {
         if self.rotate.is_none_or(|most| length < most) {
             return Ok(false);
         }
-        let mut number = last_number(&self.path).map_err(failed)? + 1;
+        let mut number = u64::from(last_number(&self.path).map_err(failed)?) + 1;
         loop {
             let aside = Utf8PathBuf::from(format!("{}.{number}", self.path));
             match RealDisk.rename_new(&self.path, &aside) {
@@ -91,8 +91,8 @@ impl File {
     }
 }
 
-/// The highest number behind the name of the file.
-fn last_number(path: &Utf8Path) -> std::io::Result<u64> {
+/// The highest number behind the name of the file. One that is longer than any of ours is another name.
+fn last_number(path: &Utf8Path) -> std::io::Result<u32> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_str().is_empty() => folder,
         _ => Utf8Path::new("."),

@@ -23,8 +23,12 @@ use super::http::Endpoint;
 const ROWS: usize = 1000;
 /// So many alerts are listed; the rest is counted.
 const LISTED_MAX: usize = 20;
-/// So much of each is shown, in characters. A message of Slack takes 3,000.
+/// So much of each is shown, in characters.
 const SHOWN_CHARACTERS: usize = 120;
+/// So long a text in a message of Slack may be. A longer one is refused, and so is the message.
+const SLACK_CHARACTERS_MAX: usize = 3000;
+/// Room for how many more there are.
+const MORE_CHARACTERS: usize = 80;
 /// So many alerts are remembered.
 const REMEMBERED_MAX: usize = 1000;
 
@@ -196,7 +200,7 @@ pub fn message(news: &News, format: Format, workspace: &str) -> Value {
     let alerts = news.alerts();
     let urgent = alerts.iter().any(|alert| alert.alarm > Alarm::Refusal);
     let severity = if urgent { "URGENT" } else { "WARN" };
-    let title = format!("{} in {workspace}", news.title());
+    let title = format!("{} in {}", news.title(), cut(workspace));
     let listed = alerts.iter().take(LISTED_MAX).map(|alert| {
         let times =
             if alert.count > 1 { format!(" ({} times)", alert.count) } else { String::new() };
@@ -204,13 +208,14 @@ pub fn message(news: &News, format: Format, workspace: &str) -> Value {
         (alert.alarm.names().0, format!("{at}{}{times}", cut(&alert.about.line())))
     });
     let fields: Vec<(&str, String)> = listed.collect();
-    let rest = alerts.len().saturating_sub(LISTED_MAX);
-    let more =
-        if rest > 0 { format!("\nand {rest} more; see `dos observe`") } else { String::new() };
+    let more = |shown: usize| match alerts.len().saturating_sub(shown) {
+        0 => String::new(),
+        rest => format!("\nand {rest} more; see `dos observe`"),
+    };
     match format {
         Format::Webhook => {
             let lines: Vec<&str> = fields.iter().map(|(_, line)| line.as_str()).collect();
-            let summary = format!("{}{more}", lines.join("\n"));
+            let summary = format!("{}{}", lines.join("\n"), more(lines.len()));
             json!({
                 "severity": severity,
                 "title": title,
@@ -222,9 +227,18 @@ pub fn message(news: &News, format: Format, workspace: &str) -> Value {
             })
         }
         Format::Slack => {
-            let lines: String =
-                fields.iter().map(|(_, line)| format!("• {}\n", escaped(line))).collect();
-            let (title, text) = (escaped(&title), format!("{lines}{more}"));
+            let (mut text, mut length, mut shown) = (String::new(), MORE_CHARACTERS, 0);
+            for (_, line) in &fields {
+                let line = format!("• {}\n", escaped(line));
+                length += line.encode_utf16().count();
+                if length > SLACK_CHARACTERS_MAX {
+                    break;
+                }
+                text.push_str(&line);
+                shown += 1;
+            }
+            text.push_str(&more(shown));
+            let title = escaped(&title);
             json!({
                 "text": format!("[{severity}] {title}"),
                 "blocks": [
@@ -250,4 +264,31 @@ fn cut(text: &str) -> String {
 /// What Slack would take for marks of its own: also a mention of everybody, which a name could hold.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use dos_core::verdict::VerdictEvent;
+
+    use super::*;
+
+    #[test]
+    fn a_text_of_slack_is_never_longer_than_it_takes() {
+        let mut news = News::default();
+        for number in 0..30 {
+            let mut event = VerdictEvent::new("arbitrate", "refuse");
+            event.lane = format!("{number:02}{}", "&".repeat(200));
+            news.take(&event, &Alarm::ALL);
+        }
+        let body = message(&news, Format::Slack, &"<".repeat(5000));
+        let text = |at: usize| body["blocks"][at]["text"]["text"].as_str().unwrap().to_string();
+        for at in [0, 1] {
+            assert!(text(at).chars().count() <= SLACK_CHARACTERS_MAX, "{}", text(at));
+        }
+        let shown = text(1).matches('•').count();
+        assert!(shown > 3, "{shown}");
+        assert!(text(1).ends_with(&format!("and {} more; see `dos observe`", 30 - shown)));
+        let plain = message(&news, Format::Webhook, "w");
+        assert!(plain["summary"].as_str().unwrap().contains("and 10 more"));
+    }
 }

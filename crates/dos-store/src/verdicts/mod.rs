@@ -99,8 +99,12 @@ impl<D: Disk + Clone> VerdictJournal<D> {
         let highest = Cell::new(0);
         let look = |line: &[u8]| match decode_line(line, true) {
             Line::Event(event) => {
-                highest.set(highest.get().max(event.seq));
-                event.ts_ms.is_some()
+                // Above the last of all numbers there is none: who gave it, gave no number.
+                let is_number = event.seq < i64::MAX;
+                if is_number {
+                    highest.set(highest.get().max(event.seq));
+                }
+                event.ts_ms.is_some() && is_number
             }
             _ => false,
         };

@@ -223,8 +223,12 @@ impl<'j, D: Disk + Clone> Reader<'j, D> {
         'again: loop {
             for named in self.files()?.iter().rev() {
                 let Some(mut place) = self.open(named)? else { continue 'again };
-                let line = read_exactly(&place.file, position.start, position.end());
-                if line.is_ok_and(|line| Position::behind(&line, position.start) == position) {
+                let line = match read_exactly(&place.file, position.start, position.end()) {
+                    // A file that ends before it does not have the row.
+                    Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => continue,
+                    line => line.map_err(StoreError::io("read", &named.path))?,
+                };
+                if Position::behind(&line, position.start) == position {
                     place.offset = position.end();
                     self.place = Some(place);
                     return Ok(true);

@@ -106,7 +106,8 @@ fn nobody_there_is_said_so() {
     env.dos("export --to otlp --endpoint http://name.invalid --retry-for 0").exits(1);
     let statsd = format!("export --to statsd --port {port} --since auto --retry-for 0");
     env.dos(&statsd).exits(1).prints("nobody listens");
-    assert_eq!(env.dos("export --to statsd --port 1 --json --dry-run").json()["since"], 0);
+    let dry = env.dos(&format!("{statsd} --json --dry-run")).exits(0).json();
+    assert_eq!((&dry["since"], &dry["pending"]), (&0.into(), &20.into()));
     // Somebody comes while it is tried again.
     let exporter = env.start("export --to otlp --since auto --retry-for 30s");
     std::thread::sleep(std::time::Duration::from_millis(300));
@@ -225,6 +226,42 @@ fn the_last_rows_go_in_batches_as_well() {
 }
 
 #[test]
+fn secrets_go_to_no_collector_that_the_repository_has_chosen() {
+    let peer = Peer::start();
+    let mut env = recorded(COUNT);
+    env.write(".env", format!("DOS_OTLP_ENDPOINT=http://127.0.0.1:{}\n", peer.port));
+    env.set("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json");
+    env.dos("export --to otlp").exits(0);
+    env.set("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret");
+    let refused = env.dos("export --to otlp");
+    refused.exits(2).says("OTEL_EXPORTER_OTLP_HEADERS is not sent").says("--endpoint");
+    assert_eq!(peer.requests().len(), 1);
+    let endpoint = format!("http://127.0.0.1:{}", peer.port);
+    env.run(["export", "--to", "otlp", "--endpoint", &endpoint]).exits(0);
+    assert_eq!(peer.requests()[1].headers["api-key"], "secret");
+}
+
+#[test]
+fn logs_and_metrics_at_one_url_have_a_cursor_each() {
+    let peer = Peer::start();
+    let mut env = exporting(&peer);
+    let url = format!("http://127.0.0.1:{}/in", peer.port);
+    env.set("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &url);
+    env.set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &url);
+    env.dos("export --to otlp --since auto").exits(0).prints("20 rows");
+    env.dos("export --to otlp --signal metrics --since auto").exits(0).prints("20 rows");
+}
+
+#[test]
+fn what_is_no_collector_is_asked_once() {
+    let peer = Peer::start();
+    peer.plan(&[Does::TakeSaying("<html>hello</html>")]);
+    let env = exporting(&peer);
+    env.dos("export --to otlp --since auto").exits(1).prints("is it a collector?");
+    assert_eq!(peer.requests().len(), 1);
+}
+
+#[test]
 fn headers_and_paths_are_those_of_the_variables() {
     let peer = Peer::start();
     let mut env = exporting(&peer);
@@ -274,6 +311,9 @@ fn settings_that_cannot_be_used_are_refused() {
     env.dos("export --to file --path x -- more").exits(2).says("takes no arguments");
     env.dos("export --batch 0").exits(2);
     env.dos("export --follow-interval -1").exits(2);
+    env.dos("export --follow-interval 1e19").exits(2).says("longer than a year");
+    env.dos("export --to file --path x --rotate 0").exits(2).says("--rotate");
+    env.dos("notify --dry-run --follow").exits(2);
     env.write(".env", "# settings\nDOS_STATSD_PORT = x\n");
     env.dos("export --to statsd").exits(2).says("is no port");
     assert_eq!(

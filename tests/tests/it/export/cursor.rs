@@ -36,6 +36,16 @@ fn a_cursor_of_the_original_is_gone_on_from_and_written() {
 }
 
 #[test]
+fn following_from_a_number_leaves_nothing_out_later() {
+    let env = recorded(5);
+    let follow = "export --to file --path a.jsonl --follow --follow-max 1";
+    env.dos(&format!("{follow} --since 3")).exits(0);
+    assert_eq!(exported(&env, "a.jsonl"), [4, 5]);
+    env.dos(follow).exits(0);
+    assert_eq!(exported(&env, "a.jsonl"), [4, 5, 1, 2, 3, 4, 5]);
+}
+
+#[test]
 fn a_cursor_of_another_journal_is_an_error() {
     let env = recorded(5);
     env.write(".dos/export-cursor.file", "900\n");

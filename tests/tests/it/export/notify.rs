@@ -117,6 +117,34 @@ fn a_webhook_that_asks_for_an_hour_is_not_asked_again_at_the_next_look() {
 }
 
 #[test]
+fn what_one_choice_passes_over_is_news_for_another() {
+    let env = with_news();
+    let peer = Peer::start();
+    let notify = format!("notify --url http://127.0.0.1:{}/hook --every 0", peer.port);
+    env.dos(&format!("{notify} --on stalls")).exits(0).prints("told");
+    env.dos(&format!("{notify} --on refusals,halts")).exits(0).prints("told");
+    env.dos(&format!("{notify} --on halts,refusals")).exits(0).prints("no news");
+    assert_eq!(bodies(&peer)[1]["fields"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_token_goes_to_no_webhook_of_the_repository_and_never_to_slack() {
+    let mut env = with_news();
+    let peer = Peer::start();
+    let url = format!("http://127.0.0.1:{}", peer.port);
+    env.set("DOS_WEBHOOK_TOKEN", "secret");
+    env.write(".env", format!("DOS_WEBHOOK_URL={url}\nDOS_SLACK_WEBHOOK_URL={url}\n"));
+    let refused = env.dos("notify");
+    refused.exits(2).says("DOS_WEBHOOK_TOKEN is not sent").says("--url");
+    assert!(peer.requests().is_empty());
+    env.dos("notify --to slack").exits(0).prints("told");
+    env.run(["notify", "--url", &url]).exits(0).prints("told");
+    let sent = peer.requests();
+    assert!(!sent[0].headers.contains_key("authorization"));
+    assert_eq!(sent[1].headers["authorization"], "Bearer secret");
+}
+
+#[test]
 fn slack_gets_text_that_calls_nobody() {
     let mut env = with_news();
     let peer = Peer::start();

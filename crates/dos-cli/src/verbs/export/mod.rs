@@ -6,7 +6,6 @@ mod transport;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use camino::Utf8PathBuf;
 use dos_core::export::Since;
 use dos_drivers::export::Exporter;
 use dos_drivers::export::drain::{Backoff, Drain, Effort, Round};
@@ -16,12 +15,12 @@ use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::RealDisk;
 use dos_store::export_cursor::{ExportCursor, Reached, Resume};
 use dos_store::verdicts::{From, VerdictJournal};
-use dos_store::workspace::Environment;
 
 use self::report::Report;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output;
+use crate::verbs::lookup::cursor_base;
 use crate::verbs::shared::duration;
 
 /// For so long another export to the same destination is waited for.
@@ -30,6 +29,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(2);
 const LOOK_MAX: Duration = Duration::from_secs(5);
 /// Who asks for no pause at all gets this one.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
+const INTERVAL_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 /// Bring recorded verdicts to a file, StatsD, OpenTelemetry or a program
 ///
@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
     /// Put the file aside, as PATH.1, PATH.2 ..., once it is so long
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     rotate: Option<u64>,
     /// The StatsD server: a name, an address, or unix:///PATH [default: $DOS_STATSD_HOST, 127.0.0.1]
     #[arg(long, value_name = "HOST")]
@@ -91,7 +91,8 @@ pub struct Args {
     /// For how long to try again when a destination cannot take rows right now
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "SPAN")]
     retry_for: Duration,
-    /// Go on as rows are recorded, until interrupted; implies --since auto unless a number is given
+    /// Go on as rows are recorded, until interrupted; implies --since auto unless a number is given, from
+    /// which nothing is remembered
     #[arg(long)]
     follow: bool,
     /// Seconds between two looks
@@ -115,21 +116,23 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let since =
         Since::parse(&args.since).map_err(|error| anyhow!("--since {:?}: {error}", args.since))?;
-    let remembers = since == Since::Cursor || args.follow;
+    // From a number on it is a look at some rows: to remember it would leave out those before.
+    let remembers = since == Since::Cursor || args.follow && since == Since::Start;
     ensure!(
-        args.tail.is_none() || !remembers,
+        args.tail.is_none() || !(remembers || args.follow),
         "--tail would leave out rows that no later export would bring, as --since auto and --follow \
          remember how far they came; use --batch to send fewer at once"
     );
     ensure!(args.batch > 0, "--batch must be above 0");
     let interval =
         Duration::try_from_secs_f64(args.follow_interval).context("--follow-interval")?;
+    ensure!(interval <= INTERVAL_MAX, "--follow-interval is longer than a year");
     let workspace = context.workspace()?;
     let journal = workspace.verdict_journal(RealDisk);
     let exporter = transport::of(context, &workspace, args)?;
     let Some(mut exporter) = exporter else {
         let mut drain = Drain::start(&journal, from(since, None), args.batch)?;
-        let report = Report::new(args, None, seq_of(since, None));
+        let report = Report::new(args, None, seq_of(since, None), remembers);
         report.counted(&drain.count(args.tail)?);
         return Ok(Exit::Yes);
     };
@@ -150,7 +153,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         _ => None,
     };
     let mut drain = Drain::start(&journal, from(since, resume.as_ref()), args.batch)?;
-    let report = Report::new(args, Some(exporter.as_ref()), seq_of(since, resume.as_ref()));
+    let report =
+        Report::new(args, Some(exporter.as_ref()), seq_of(since, resume.as_ref()), remembers);
     if args.dry_run {
         report.counted(&drain.count(args.tail)?);
         return Ok(Exit::Yes);
@@ -304,11 +308,7 @@ fn cursor(
     workspace: &Workspace,
     exporter: &dyn Exporter,
 ) -> anyhow::Result<ExportCursor<RealDisk>> {
-    let given = context.environment.variable("DISPATCH_EXPORT_CURSOR_PATH")?;
-    let base: Utf8PathBuf = match given.filter(|path| !path.is_empty()) {
-        Some(path) => context.current.join(path),
-        None => workspace.verdicts.with_file_name("export-cursor"),
-    };
+    let base = cursor_base(context, workspace)?;
     let (transport, destination) = (exporter.transport(), exporter.destination());
     Ok(ExportCursor::new(RealDisk, &base, transport, destination, exporter.shown()))
 }

@@ -18,12 +18,12 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// Of an export to this exporter; `None` for nobody.
-    pub fn new(args: &'a Args, exporter: Option<&dyn Exporter>, since: i64) -> Self {
+    pub fn new(args: &'a Args, exporter: Option<&dyn Exporter>, since: i64, persist: bool) -> Self {
         Self {
             transport: &args.to,
             destination: exporter.map(|it| it.shown().to_string()).unwrap_or_default(),
             since,
-            persist: args.follow || args.since.trim().eq_ignore_ascii_case("auto"),
+            persist,
             json: args.json,
         }
     }
@@ -127,7 +127,7 @@ impl<'a> Report<'a> {
 
     fn answer(&self, round: &Round, detail: &str, pretty: bool) {
         let any = round.delivered + round.pending > 0;
-        let cursor = if any { round.seq.unwrap_or(0).to_string() } else { String::new() };
+        let cursor = if any { round.seq.unwrap_or(self.since).to_string() } else { String::new() };
         let answer: Value = json!({
             "result": {"exported": round.delivered, "detail": detail, "cursor": cursor},
             "exporter": self.transport,

@@ -24,7 +24,12 @@ pub struct Otlp {
 impl Otlp {
     /// The collector that these settings name.
     pub fn new(settings: Settings, clock: RealClock) -> Self {
-        let destination = settings.endpoint.url().to_string();
+        // Logs and metrics may go to one URL, and each has come as far as it has.
+        let signal = match settings.signal {
+            Signal::Logs => "logs",
+            Signal::Metrics => "metrics",
+        };
+        let destination = format!("{} {signal}", settings.endpoint.url());
         Self { settings, destination, clock }
     }
 }
@@ -62,7 +67,7 @@ impl Exporter for Otlp {
             _ => failure,
         })?;
         let said = partial_success(&answer.body, *encoding).ok_or_else(|| {
-            NotTaken::later(format!(
+            NotTaken::until_mended(format!(
                 "{} answered {} with what is no answer of OTLP; is it a collector?",
                 endpoint.shown(),
                 answer.status

@@ -129,7 +129,14 @@ impl Variables {
                 return Err(unusable(&name, text, "http/protobuf or http/json"));
             }
         };
-        let url = self.url(given.endpoint, given.dotenv);
+        let (url, by_repository) = self.url(given.endpoint, given.dotenv);
+        let secret = ["HEADERS", "CLIENT_CERTIFICATE"].iter().find_map(|part| self.setting(part));
+        if let Some((name, _)) = secret.filter(|_| by_repository) {
+            return Err(BadSetting(format!(
+                "{name} is not sent to a collector that the .env of the workspace has chosen; give \
+                 --endpoint, or set DOS_OTLP_ENDPOINT yourself"
+            )));
+        }
         let mut endpoint = Endpoint::new(&url, timeout, false)?;
         let file = |part: &str| self.setting(part).map(|(_, file)| file);
         let own = file("CLIENT_CERTIFICATE").map(|own| (own, file("CLIENT_KEY")));
@@ -148,16 +155,21 @@ impl Variables {
     }
 
     /// The endpoint of one signal is taken as it is; any other is the base that a path is put behind.
-    fn url(&self, given: Option<&str>, dotenv: &BTreeMap<String, String>) -> String {
+    /// Also whether it was chosen by `.env`, and so by the repository.
+    fn url(&self, given: Option<&str>, dotenv: &BTreeMap<String, String>) -> (String, bool) {
         if let Some(base) = given.or_else(|| self.value("DOS_OTLP_ENDPOINT")) {
-            return self.below(base);
+            return (self.below(base), false);
         }
         if let Some(whole) = self.value(&self.own("ENDPOINT")) {
-            return whole.to_string();
+            return (whole.to_string(), false);
         }
-        let base = self.value("OTEL_EXPORTER_OTLP_ENDPOINT");
-        let base = base.or_else(|| dotenv.get("DOS_OTLP_ENDPOINT").map(String::as_str));
-        self.below(base.filter(|base| !base.is_empty()).unwrap_or(ENDPOINT))
+        if let Some(base) = self.value("OTEL_EXPORTER_OTLP_ENDPOINT") {
+            return (self.below(base), false);
+        }
+        match dotenv.get("DOS_OTLP_ENDPOINT").filter(|base| !base.is_empty()) {
+            Some(base) => (self.below(base), true),
+            None => (self.below(ENDPOINT), false),
+        }
     }
 
     /// The path of this signal, unless the base already ends in one.
