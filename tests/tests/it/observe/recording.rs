@@ -324,3 +324,16 @@ fn a_supervisor_records_what_is_new_and_not_every_look() {
         .collect();
     assert!(told.contains(&"TARGET_UNREACHABLE") && told.len() < 10, "{told:?}");
 }
+
+#[test]
+fn a_number_that_none_follows_is_not_counted_on_from() {
+    let mut env = empty();
+    env.set("DISPATCH_OBSERVE", "1");
+    env.write(".dos/verdict-journal.jsonl", "{\"seq\":4}\n{\"seq\":9223372036854775807}\n");
+    for seq in [5, 6] {
+        env.dos("exec-capability --command ls").exits(0);
+        let rows = fs::read_to_string(env.path(".dos/verdict-journal.jsonl")).unwrap();
+        let last: Value = serde_json::from_str(rows.lines().last().unwrap()).unwrap();
+        assert_eq!(last["seq"], seq);
+    }
+}
