@@ -31,7 +31,8 @@ impl EvidenceSource for Acceptance<'_> {
         let (program, arguments) = words.split_first().ok_or("there is no command")?;
         let mut command = spawn::command(program, self.folder);
         command.args(arguments);
-        let ended = bounded::run(command, WITHIN, None).map_err(|error| error.to_string())?;
+        let ended =
+            bounded::run_with_us(command, WITHIN, None).map_err(|error| error.to_string())?;
         match ended.status.code() {
             Some(0) => Ok((Sight::Present, format!("{program} ended with 0"))),
             Some(code) => Ok((Sight::Absent, format!("{program} ended with {code}"))),

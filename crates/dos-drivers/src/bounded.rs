@@ -4,10 +4,13 @@ use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::signals::{self, ENDING, Signals};
 
 /// So much of what a command complains about is kept, in bytes.
 const COMPLAINT_BYTES: usize = 64 * 1024;
@@ -40,22 +43,73 @@ pub enum NotEnded {
     Io(#[from] io::Error),
 }
 
+/// The group that is ended before a signal ends us.
+static WITH_US: Mutex<Option<Pid>> = Mutex::new(None);
+
+/// Runs a command as [`run`] does, for a program that does nothing else meanwhile: a signal that ends
+/// us ends the command first.
+pub fn run_with_us(
+    command: Command,
+    within: Duration,
+    most: Option<usize>,
+) -> Result<Ended, NotEnded> {
+    static WATCHED: Mutex<bool> = Mutex::new(false);
+    let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*watched {
+        let signals = Signals::on(&ENDING)?;
+        thread::spawn(move || {
+            loop {
+                signals.wait(&[], Duration::from_secs(3600));
+                for signal in signals.taken() {
+                    let group = WITH_US.lock().unwrap_or_else(PoisonError::into_inner);
+                    end(*group);
+                    signals::die_of(signal);
+                }
+            }
+        });
+        *watched = true;
+    }
+    started(command, within, most, true)
+}
+
+/// Ends a group. It outlives its leader as long as it has members; else this finds nobody.
+fn end(group: Option<Pid>) {
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
 /// Runs a command in a process group of its own. What is left of the group afterwards is ended. Its
 /// output is kept when it is at most so many bytes; with `None` it goes nowhere.
-pub fn run(mut command: Command, within: Duration, most: Option<usize>) -> Result<Ended, NotEnded> {
+pub fn run(command: Command, within: Duration, most: Option<usize>) -> Result<Ended, NotEnded> {
+    started(command, within, most, false)
+}
+
+fn started(
+    mut command: Command,
+    within: Duration,
+    most: Option<usize>,
+    with_us: bool,
+) -> Result<Ended, NotEnded> {
     let stdout = if most.is_some() { Stdio::piped() } else { Stdio::null() };
     let most = most.unwrap_or(0);
     command.process_group(0).stdout(stdout).stderr(Stdio::piped());
+    // Held until it is known what was started: a signal waits for that.
+    let mut ends_with_us = WITH_US.lock().unwrap_or_else(PoisonError::into_inner);
     let mut child = command.spawn().map_err(NotEnded::NotStarted)?;
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if with_us {
+        *ends_with_us = group;
+    }
+    drop(ends_with_us);
     let stdout = collected(child.stdout.take(), most.saturating_add(1), false);
     let stderr = collected(child.stderr.take(), COMPLAINT_BYTES, true);
     let (sender, ended) = channel();
     thread::spawn(move || sender.send(child.wait()));
     let status = ended.recv_timeout(within);
-    // The group outlives its leader as long as it has members; else this finds nobody.
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
+    end(group);
+    if with_us {
+        *WITH_US.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
     let status = status.map_err(|_| NotEnded::TooLong(within))??;
     // Whoever left the group may hold the output open; nobody waits for it for ever.

@@ -60,6 +60,11 @@ impl Signals {
     }
 }
 
+/// Does what this signal does to a program that takes no note of it.
+pub fn die_of(signal: i32) {
+    let _ = low_level::emulate_default_handler(signal);
+}
+
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -34,7 +34,7 @@ impl StateReader for CommandOutput<'_> {
         let (program, arguments) = words.split_first().ok_or("it is empty")?;
         let mut command = spawn::command(program, self.reading.folder);
         command.args(arguments);
-        let ended = bounded::run(command, WITHIN, Some(STATE_BYTES_MAX))
+        let ended = bounded::run_with_us(command, WITHIN, Some(STATE_BYTES_MAX))
             .map_err(|error| error.to_string())?;
         if !ended.status.success() {
             let complaint = String::from_utf8_lossy(&ended.stderr);

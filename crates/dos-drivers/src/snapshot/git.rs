@@ -154,7 +154,7 @@ fn text(command: Command, arguments: &[&str]) -> Result<String, String> {
 /// What git answers. It runs programs that the repository names, which may hang or run on.
 fn bytes(mut command: Command, arguments: &[&str]) -> Result<Vec<u8>, String> {
     command.args(arguments);
-    let ended = bounded::run(command, WITHIN, Some(STATE_BYTES_MAX));
+    let ended = bounded::run_with_us(command, WITHIN, Some(STATE_BYTES_MAX));
     let ended = ended.map_err(|error| format!("git: {error}"))?;
     match ended.status.success() {
         true => Ok(ended.stdout),

@@ -1,5 +1,9 @@
 //! States that a command prints.
 
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use dos_tests::{Running, poll_until};
 use serde_json::json;
 
 use crate::empty;
@@ -45,6 +49,29 @@ fn a_command_that_fails_tells_nothing() {
         env.run(["snapshot", "show", &source, "--key", "id"]).exits(3).prints("printed nothing");
     }
     env.dos("snapshot show command:").exits(2).says("command:COMMAND");
+}
+
+#[test]
+fn what_ends_us_ends_the_command() {
+    let env = empty();
+    env.write("api.sh", "sleep 600 & echo $! > left; wait");
+    env.write("secret", "secret");
+    for signal in ["INT", "TERM"] {
+        for verb in [
+            &["snapshot", "show", "command:sh api.sh"][..],
+            &["attest", "--claim", "k", "--key-file", "secret", "--accept-cmd", "sh api.sh"],
+        ] {
+            let running = Running::start(env.command(verb));
+            let pid = poll_until("the command runs", Duration::from_secs(10), || {
+                let pid = std::fs::read_to_string(env.path("left")).ok()?;
+                pid.ends_with('\n').then_some(pid)
+            });
+            running.signal(signal);
+            assert!(running.status().signal().is_some(), "it was not ended by SIG{signal}");
+            super::is_ended(pid.trim());
+            std::fs::remove_file(env.path("left")).unwrap();
+        }
+    }
 }
 
 #[test]
