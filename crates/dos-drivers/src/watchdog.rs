@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dos_core::fleet::CommitId;
 use dos_core::fleet::liveness::Verdict;
 use dos_core::fleet::run_id::millis_of;
-use dos_core::fleet::view::Recent;
+use dos_core::fleet::view::{Holder, Recent};
 use dos_core::fleet::watchdog::{Action, Proposals, WatchPolicy};
 use dos_core::journal::entry::op;
 use dos_core::lane::Command;
@@ -15,7 +15,7 @@ use dos_core::timestamp::Timestamp;
 use dos_store::Workspace;
 use dos_store::ledger::WAIT_DEFAULT;
 
-use crate::fleet::{RECENT_BYTES, Run, judge_all};
+use crate::fleet::{self, RECENT_BYTES, Run, judge_all};
 use crate::referee::{Referee, RefereeError};
 
 /// Who proposes.
@@ -79,45 +79,49 @@ pub fn look(
             proposals.note(run_id, at);
         }
     }
-    let mut tracked = round.tracked.to_vec();
-    if round.discover {
-        let view = referee.view()?;
-        let leases = view.leases().into_iter();
-        tracked.extend(leases.filter_map(|lease| {
-            // A loop stamp that is a run id is one.
-            let key = lease.key();
-            let named = [lease.run_id().unwrap_or_default(), &key.loop_ts];
-            let run_id = named.into_iter().find(|text| millis_of(text).is_some())?.to_string();
-            let handle = lease.object().get("pid").and_then(serde_json::Value::as_u64);
-            Some(Tracked {
-                started_ms: millis_of(&run_id),
-                run_id,
-                start: None,
-                handle: handle.map_or(String::new(), |pid| pid.to_string()),
-                lane: key.lane,
-                loop_ts: key.loop_ts,
-            })
-        }));
-    }
     let mut seen = Seen::default();
     let (dated, undated): (Vec<Tracked>, Vec<Tracked>) =
-        tracked.into_iter().partition(|run| run.started_ms.is_some());
+        round.tracked.iter().cloned().partition(|run| run.started_ms.is_some());
     seen.skipped = undated.into_iter().map(|run| run.run_id).collect();
     let runs: Vec<Run> = dated.iter().map(Tracked::evidence).collect();
     let verdicts = judge_all(workspace, referee, &runs, round.now)?;
-    for (run, verdict) in dated.iter().zip(verdicts) {
-        match proposals.judge(&run.run_id, &verdict, &round.policy) {
+    let mut judged: Vec<(Tracked, Verdict)> = dated.into_iter().zip(verdicts).collect();
+    if round.discover {
+        // The same verdicts as those of `top`, `loop` and the supervisor.
+        let view = fleet::look(workspace, referee, Some(round.now))?;
+        judged.extend(view.living().filter_map(discovered));
+    }
+    for (run, verdict) in &judged {
+        match proposals.judge(&run.run_id, verdict, &round.policy) {
             Action::None | Action::Proposed => {}
             Action::WithinBudget => seen.within_budget.push(run.run_id.clone()),
             Action::Propose => {
-                propose(referee, run, &verdict, round)?;
+                propose(referee, run, verdict, round)?;
                 proposals.note(&run.run_id, round.now);
                 seen.proposed.push(run.run_id.clone());
             }
         }
-        seen.verdicts.insert(run.run_id.clone(), verdict);
+        seen.verdicts.insert(run.run_id.clone(), *verdict);
     }
     Ok(seen)
+}
+
+/// The run of a lease that names one, and whether it moves. A loop stamp that is a run id is one.
+fn discovered(holder: &Holder) -> Option<(Tracked, Verdict)> {
+    let lease = &holder.lease;
+    let key = lease.key();
+    let named = [lease.run_id().unwrap_or_default(), &key.loop_ts];
+    let run_id = named.into_iter().find(|text| millis_of(text).is_some())?.to_string();
+    let handle = lease.object().get("pid").and_then(serde_json::Value::as_u64);
+    let run = Tracked {
+        started_ms: millis_of(&run_id),
+        run_id,
+        start: None,
+        handle: handle.map_or(String::new(), |pid| pid.to_string()),
+        lane: key.lane,
+        loop_ts: key.loop_ts,
+    };
+    Some((run, holder.verdict))
 }
 
 impl Tracked {

@@ -1,6 +1,6 @@
 //! `dos watch`, and `dos halt --resumable`.
 
-use dos_tests::now_millis;
+use dos_tests::{Running, now_millis};
 use serde_json::json;
 
 use super::roster;
@@ -37,6 +37,30 @@ fn one_episode_is_one_proposal_whoever_looks() {
     assert_eq!(again["proposed_halts"], json!([run]));
     // The lease is as it was: nothing was stopped.
     assert_eq!(crate::live_lanes(&env), ["a"]);
+}
+
+#[test]
+fn who_commits_is_not_proposed_to_be_halted() {
+    let env = roster();
+    let run = env.dos("run-id mint test").exits(0).json()["run_id"].as_str().unwrap().to_string();
+    let take = format!("lease-lane acquire --lane a --owner x --loop-ts t --run-id {run}");
+    env.dos(&take).exits(0);
+    let held = &env.dos("lease-lane live --json").exits(0).json()[0];
+    let folder = held["tree"][0].as_str().unwrap().split('*').next().unwrap().to_string();
+    env.write(format!("{folder}work"), "done");
+    let minute = now_millis() / 1000 + 60;
+    let commit = format!(
+        "git init -q && git add -A && git -c user.name=a -c user.email=a@b commit -qm work \
+         --date @{minute}"
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &commit]);
+    env.furnish(&mut shell);
+    shell.env("GIT_COMMITTER_DATE", format!("@{minute} +0000"));
+    Running::start(shell).finish().exits(0);
+    let late = now_millis() + 20 * 60_000;
+    let seen = env.dos(&format!("watch --discover --json --now-ms {late}")).exits(0).json();
+    assert_eq!((&seen["advancing"], &seen["proposed_halts"]), (&json!([run]), &json!([])));
 }
 
 #[test]
