@@ -1,3 +1,5 @@
+//! What a crew does at one look: who is ended, and who is not.
+
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
