@@ -62,6 +62,8 @@ fn answered(env: &TestEnv, output: &Output) -> (Option<i32>, String) {
         }
         shown = json!(object).to_string();
     }
+    // The signature is of another second.
+    shown = shown.lines().filter(|line| !line.starts_with("SIGNATURE")).collect();
     shown.retain(|character| !character.is_ascii_digit());
     (output.code, shown)
 }
