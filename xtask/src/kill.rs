@@ -1,6 +1,5 @@
-//! `cargo xtask kill`: writers of our release build, killed by the thousand, and what they leave.
-//!
-//! The storm itself is in the tests' package, of which CI runs a few hundred kills.
+//! The storms of the tests' package over our release build: writers, exporters and supervisors that
+//! are killed by the hundred, and what they leave. CI runs a few of each.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,8 +8,8 @@ use anyhow::{Context as _, ensure};
 
 use crate::original;
 
-/// Runs the command; the arguments are the storm's.
-pub fn run(arguments: &[String]) -> anyhow::Result<()> {
+/// Runs one of its programs; the arguments are those of the storm.
+pub fn run(program: &str, arguments: &[String]) -> anyhow::Result<()> {
     let dos = original::build_dos()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -21,7 +20,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     let built = build.arg(root.join("Cargo.toml")).status().context("failed to run cargo")?;
     ensure!(built.success(), "the storm does not compile");
     let mut storm = Command::new(cargo);
-    storm.args(["run", "--quiet", "-p", "dos-tests", "--bin", "storm", "--manifest-path"]);
+    storm.args(["run", "--quiet", "-p", "dos-tests", "--bin", program, "--manifest-path"]);
     storm.arg(root.join("Cargo.toml")).arg("--").arg(dos).args(arguments);
     let status = storm.status().with_context(|| format!("failed to run {storm:?}"))?;
     ensure!(status.success(), "the storm ended with {status}");

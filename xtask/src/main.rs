@@ -9,7 +9,6 @@
 mod bench;
 mod check;
 mod crash;
-mod export_kill;
 mod fleet;
 mod hook_noise;
 mod kill;
@@ -64,10 +63,10 @@ fn main() -> ExitCode {
         "check" => check::run(&rest),
         "crash" => crash::run(&rest),
         "bench" => bench::run(&rest),
-        "export-kill" => export_kill::run(&rest),
+        "export-kill" => kill::run("export-storm", &rest),
         "fleet" => fleet::run(&rest),
         "hook-noise" => hook_noise::run(&rest),
-        "kill" => kill::run(&rest),
+        "kill" => kill::run("storm", &rest),
         "oracle" => oracle::run(&rest),
         "together" => together::run(&rest),
         "receipts" => receipts::run(&rest),

@@ -16,7 +16,6 @@ use crate::spawn;
 
 /// `curl` gives up by itself. After so much longer it is ended.
 const GRACE: Duration = Duration::from_secs(5);
-const SHOWN_CHARACTERS: usize = 200;
 /// Its exit codes that no second try changes: a URL that is none, certificates that cannot be used.
 const FOR_GOOD: &[i32] = &[1, 2, 3, 4, 58, 59, 60, 77];
 
@@ -92,9 +91,7 @@ impl Curl {
             other => Fault { reason: other.to_string(), for_good: false },
         })?;
         if !ended.status.success() {
-            let said = String::from_utf8_lossy(&ended.stderr);
-            let printable = |c: &char| !c.is_control();
-            let reason = said.trim().chars().filter(printable).take(SHOWN_CHARACTERS).collect();
+            let reason = super::said(&ended.stderr);
             let for_good = ended.status.code().is_some_and(|code| FOR_GOOD.contains(&code));
             return Err(Fault { reason, for_good });
         }

@@ -14,8 +14,6 @@ use super::{Again, BadSetting, NotTaken};
 
 /// Longest answer that is read, in bytes. Nobody has that much to say about a request.
 pub(super) const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
-/// So much of an answer is shown.
-const SHOWN_CHARACTERS: usize = 200;
 
 /// Where requests go, with what belongs to each of them.
 pub struct Endpoint {
@@ -133,10 +131,8 @@ impl Endpoint {
             429 | 502..=504 => Again::Later(answer.retry_after),
             _ => Again::Mended,
         };
-        let said = String::from_utf8_lossy(&answer.body);
-        let printable = |c: &char| !c.is_control();
-        let said: String = said.chars().filter(printable).take(SHOWN_CHARACTERS).collect();
-        let said = if said.trim().is_empty() { said } else { format!(": {}", said.trim()) };
+        let said = super::said(&answer.body);
+        let said = if said.is_empty() { said } else { format!(": {said}") };
         Err(NotTaken { reason: format!("{} answered {}{said}", self.shown, answer.status), again })
     }
 }

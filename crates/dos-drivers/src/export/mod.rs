@@ -76,6 +76,15 @@ impl NotTaken {
     }
 }
 
+/// So much of what the other side says is repeated, in characters.
+const SAID_MAX: usize = 300;
+
+/// What the other side said, on one line and cut short.
+fn said(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.trim().chars().filter(|c| !c.is_control()).take(SAID_MAX).collect()
+}
+
 /// A setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -18,7 +18,6 @@ use crate::spawn;
 pub const PREFIX: &str = "dos-export-";
 /// The exit code that stands for "try again later" (`EX_TEMPFAIL` of sysexits.h).
 const LATER: i32 = 75;
-const SHOWN_CHARACTERS: usize = 300;
 
 /// A program that takes rows.
 pub struct Program {
@@ -117,9 +116,7 @@ impl Exporter for Program {
         if ended.status.success() {
             return Ok(Taken::default());
         }
-        let said = String::from_utf8_lossy(&ended.stderr);
-        let printable = |c: &char| !c.is_control();
-        let said: String = said.trim().chars().filter(printable).take(SHOWN_CHARACTERS).collect();
+        let said = super::said(&ended.stderr);
         let said = if said.is_empty() { said } else { format!(": {said}") };
         let again = match ended.status.code() {
             Some(LATER) => Again::Later(None),
