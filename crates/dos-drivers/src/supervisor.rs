@@ -11,7 +11,7 @@ use std::time::Duration;
 use dos_core::fleet::FleetView;
 use dos_core::fleet::run_id::RunId;
 use dos_core::fleet::supervise::{Plan, SupervisePolicy};
-use dos_core::fleet::supervisor::{Crew, Effect, Event, Input, Rules, Step, Why};
+use dos_core::fleet::supervisor::{Crew, Effect, Event, Input, Rules, Step, Why, Worker};
 use dos_core::lane::lease::LeaseKey;
 use dos_core::lane::{Command, Outcome, Request};
 use dos_store::clock::{Clock, RealClock};
@@ -153,10 +153,16 @@ impl Supervisor<'_> {
             let how = if proven { "it ended while nobody looked" } else { "it is out of sight" };
             self.ended(&run_id, how, proven)?;
         }
-        for worker in self.crew.workers() {
-            self.workers.adopt(worker);
-            let (lane, run) = (worker.lane.clone(), worker.run_id.clone());
-            (self.say)(Talk::Adopted(lane, run, worker.process.pid));
+        let now = self.clock.now().map_err(RefereeError::from)?;
+        let adopted: Vec<Worker> = self.crew.workers().cloned().collect();
+        for worker in adopted {
+            self.workers.adopt(&worker);
+            if worker.has_held {
+                // Nobody has looked meanwhile.
+                let held = Event::Held { run_id: worker.run_id.clone(), at: now };
+                self.crew.step(Input::Event(&held), &self.rules);
+            }
+            (self.say)(Talk::Adopted(worker.lane, worker.run_id, worker.process.pid));
         }
         self.log.shorten(&self.clock, &self.crew)?;
         Ok(())

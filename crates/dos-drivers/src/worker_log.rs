@@ -85,7 +85,9 @@ fn record_of(event: &Event) -> Value {
             "pid_boot": process.boot,
             "at_ms": at.millis(),
         }),
-        Event::Held { run_id } => json!({"op": "HELD", "run_id": run_id}),
+        Event::Held { run_id, at } => {
+            json!({"op": "HELD", "run_id": run_id, "at_ms": at.millis()})
+        }
         Event::Ended { run_id, at, asked, proven } => json!({
             "op": "ENDED",
             "run_id": run_id,
@@ -113,7 +115,7 @@ fn event_of(record: &Object) -> Option<Event> {
             process: Lease::from_object(record.clone()).named_process()?,
             at: time("at_ms")?,
         },
-        "HELD" => Event::Held { run_id: text("run_id")? },
+        "HELD" => Event::Held { run_id: text("run_id")?, at: time("at_ms")? },
         "ENDED" => Event::Ended {
             run_id: text("run_id")?,
             at: time("at_ms")?,
@@ -143,7 +145,7 @@ mod tests {
         let (run_id, lane) = ("RID-1".to_string(), "api".to_string());
         for event in [
             Event::Started { run_id: run_id.clone(), lane: lane.clone(), process, at },
-            Event::Held { run_id: run_id.clone() },
+            Event::Held { run_id: run_id.clone(), at },
             Event::Ended { run_id, at, asked: true, proven: false },
             Event::Rests { lane, rest: Rest { deaths: 3, until: at } },
         ] {

@@ -19,6 +19,9 @@ const WIDE: u16 = 110;
 /// Most refusals and most commits that are shown.
 pub const RECENT_MAX: usize = 10;
 
+/// The rows of a section with one line.
+const SECTION_LEAST: usize = 3;
+
 /// What stands below the lanes: a heading and its lines.
 pub type Section<'a> = (&'static str, Vec<Line<'a>>);
 
@@ -150,6 +153,7 @@ fn fleet(app: &App, area: Rect, buffer: &mut Buffer, live: bool) {
     // The lanes come first; what is below keeps a third of the screen, where there is so much.
     let least = wanted.min(height / 3);
     let room = wanted.min(height.saturating_sub(lanes).max(least));
+    let room = if room < SECTION_LEAST { 0 } else { room };
     let room = u16::try_from(room).unwrap_or(u16::MAX);
     let length = u16::try_from(lanes).unwrap_or(u16::MAX);
     let top = Rect { height: area.height.saturating_sub(room).min(length), ..area };
@@ -166,8 +170,9 @@ fn fleet(app: &App, area: Rect, buffer: &mut Buffer, live: bool) {
     }
     let mut rest = bottom;
     for (part, left) in below.into_iter().zip([2, 1]) {
-        // Where there is too little room, each gets the same.
-        let share = rest.height / left;
+        // Where there is too little room each gets the same, and the first all where that is nothing.
+        let half = rest.height / left;
+        let share = if usize::from(half) < SECTION_LEAST { rest.height } else { half };
         let height = u16::try_from(part.1.len() + 2).unwrap_or(u16::MAX);
         let height = if room_for_all(rest, wanted) { height } else { height.min(share) };
         section(part, Rect { height: height.min(rest.height), ..rest }, buffer);
@@ -183,8 +188,11 @@ fn room_for_all(rest: Rect, wanted: usize) -> bool {
     usize::from(rest.height) >= wanted
 }
 
-/// A blank, a heading, and as many lines as there is room for.
+/// A blank, a heading, and as many lines as there is room for. Without any a heading says nothing.
 fn section((heading, lines): Section<'_>, area: Rect, buffer: &mut Buffer) {
+    if usize::from(area.height) < SECTION_LEAST {
+        return;
+    }
     put(buffer, area, 1, Line::styled(heading, STRONG));
     for (row, line) in (2..).zip(lines) {
         put(buffer, area, row, line);
@@ -291,7 +299,9 @@ fn table(app: &App, rows: &[&Row], area: Rect, buffer: &mut Buffer, live: bool) 
     }
     let hidden = rows.len().saturating_sub(above + room);
     if hidden > 0 && room > 0 {
-        let more = format!(" {} below ", counted(hidden as u64, "more lane"));
+        let room = usize::from(area.width).saturating_sub(heading.trim_end().width());
+        let long = format!(" {} below ", counted(hidden as u64, "more lane"));
+        let more = if long.width() <= room { long } else { format!(" +{hidden}") };
         let width = u16::try_from(more.width()).unwrap_or(0).min(area.width);
         let corner = Rect { x: area.right() - width, width, ..area };
         put(buffer, corner, 0, Line::styled(more, STRONG));

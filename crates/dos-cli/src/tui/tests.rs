@@ -150,6 +150,23 @@ q quit  ? help                                   by declared"#;
 }
 
 #[test]
+fn a_heading_has_rows_or_is_not_there() {
+    let app = app();
+    for height in 1..24 {
+        for width in [20, 60, 120] {
+            let screen = shown(&app, width, height);
+            for heading in ["Refused", "Commits"] {
+                let at = screen.iter().position(|line| line.starts_with(heading));
+                let below = at.and_then(|at| screen.get(at + 1));
+                let bare = |line: &String| line.is_empty() || line.starts_with('q');
+                assert!(!below.is_some_and(bare), "{width}x{height}: {screen:#?}");
+            }
+        }
+    }
+    assert_eq!(shown(&app, 20, 5)[2], " LANE    STATE    +5");
+}
+
+#[test]
 fn an_empty_workspace() {
     let mut app = App::new();
     app.update(Ok(fleet_of("", "")));

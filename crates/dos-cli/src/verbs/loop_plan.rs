@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use dos_core::fleet::supervise::{LanePlan, Plan, Roster, SupervisePolicy};
+use dos_core::fleet::supervise::{
+    LAUNCH_TEMPLATE_DEFAULT, LanePlan, Plan, Roster, SupervisePolicy,
+};
 use dos_core::fleet::supervisor::Rules;
 use dos_core::timestamp::Timestamp;
 use dos_drivers::fleet;
@@ -102,6 +104,13 @@ fn lines(plan: &Plan, policy: &SupervisePolicy) -> Vec<String> {
     lines.extend(
         plan.spawn.iter().map(|plan| format!("spawn {}  -- run: {}", plan.lane, run(plan))),
     );
+    if policy.worker_launch_template == LAUNCH_TEMPLATE_DEFAULT && !plan.spawn.is_empty() {
+        lines.push(
+            "(that is a command of an agent host; for one that a shell runs, set worker_launch_template \
+             under [supervise] in dos.toml)"
+                .to_string(),
+        );
+    }
     lines.extend(plan.reap.iter().map(|plan| row("reap", plan)));
     lines.extend(plan.flag.iter().map(|plan| row("flag", plan)));
     lines.extend(plan.proposed_halt.iter().map(|plan| {

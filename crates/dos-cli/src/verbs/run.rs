@@ -82,6 +82,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
             request: args.request.checked(&workspace.config.policy.lanes)?,
             holder,
             run_id: Some(run.run_id.clone()),
+            parent_id: run.parent_id.clone(),
             ttl_minutes,
             record_refusal: true,
             ..Acquire::default()

@@ -1,5 +1,6 @@
 //! `dos supervise`: keep workers alive.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -81,12 +82,12 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         detach: args.detach,
         run: mint("dos-supervise", parent.as_deref(), root.as_deref(), now, entropy)?,
     };
-    let mut last = String::new();
+    let mut told = Told::default();
     let mut standing = Standing::default();
     let mut say = |talk: Talk| {
         match args.json {
             true => output::answer(&object(&talk), false),
-            false => lines(&talk, &mut last).iter().for_each(|line| output::line(line)),
+            false => told.lines(&talk).iter().for_each(|line| output::line(line)),
         }
         for verdict in verdicts(&talk, &mut standing) {
             context.record(&workspace, || verdict);
@@ -180,30 +181,45 @@ fn verdicts(talk: &Talk, standing: &mut Standing) -> Vec<VerdictEvent> {
     }
 }
 
-/// Lines for people. A plan that says what the last one said is not told again.
-fn lines(talk: &Talk, last: &mut String) -> Vec<String> {
-    match talk {
-        Talk::Planned(plan) => {
-            let told = told(plan);
-            match told == *last {
-                true => Vec::new(),
-                false => {
-                    last.clone_from(&told);
-                    told.lines().map(str::to_string).collect()
+/// What people have been told, and need not be told again.
+#[derive(Default)]
+struct Told {
+    plan: String,
+    /// The lanes that are still wanted and could not be given a worker.
+    not_started: BTreeSet<String>,
+}
+
+impl Told {
+    /// Lines for people.
+    fn lines(&mut self, talk: &Talk) -> Vec<String> {
+        let line = match talk {
+            Talk::Planned(plan) => {
+                self.not_started
+                    .retain(|lane| plan.spawn.iter().any(|wanted| wanted.lane == *lane));
+                let told = told(plan);
+                if told == self.plan {
+                    return Vec::new();
                 }
+                self.plan.clone_from(&told);
+                return told.lines().map(str::to_string).collect();
             }
-        }
-        Talk::Started(lane, run, pid) => vec![format!("started {run} on {lane} (process {pid})")],
-        Talk::Adopted(lane, run, pid) => vec![format!("adopted {run} on {lane} (process {pid})")],
-        Talk::NotStarted(lane, why) => vec![format!("not started on {lane}: {why}")],
-        Talk::Asked(run, why) => vec![format!("asked {run} to end: {}", why.text())],
-        Talk::Killed(run) => vec![format!("killed {run}")],
-        Talk::Ended(lane, run, how, None) => vec![format!("{run} on {lane} ended: {how}")],
-        Talk::Ended(lane, run, how, Some(rest)) => {
-            vec![format!("{run} on {lane} ended early: {how}; the lane rests for {}", span(*rest))]
-        }
-        Talk::Freed(lane, holder) => vec![format!("freed {lane}, which {holder} held")],
-        Talk::Failed(why) => vec![format!("failed, and will be tried again: {why}")],
+            Talk::NotStarted(lane, why) => match self.not_started.insert(lane.clone()) {
+                true => format!("not started on {lane}: {why}"),
+                false => return Vec::new(),
+            },
+            Talk::Started(lane, run, pid) => format!("started {run} on {lane} (process {pid})"),
+            Talk::Adopted(lane, run, pid) => format!("adopted {run} on {lane} (process {pid})"),
+            Talk::Asked(run, why) => format!("asked {run} to end: {}", why.text()),
+            Talk::Killed(run) => format!("killed {run}"),
+            Talk::Ended(lane, run, how, None) => format!("{run} on {lane} ended: {how}"),
+            Talk::Ended(lane, run, how, Some(rest)) => {
+                let rest = span(*rest);
+                format!("{run} on {lane} ended early: {how}; the lane rests for {rest}")
+            }
+            Talk::Freed(lane, holder) => format!("freed {lane}, which {holder} held"),
+            Talk::Failed(why) => format!("failed, and will be tried again: {why}"),
+        };
+        vec![line]
     }
 }
 

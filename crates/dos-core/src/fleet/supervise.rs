@@ -320,6 +320,11 @@ fn fill(roster: &Roster, survey: &Survey, wanted: u64, contacts: &Contacts) -> V
             order.push((turn, *place));
         }
     }
+    // One that runs alone would keep a lane that only rests from its next worker.
+    let rests = |lane: &LaneState| lane.barred && lane.liveness.is_none() && !lane.is_exclusive;
+    if roster.lanes.iter().any(rests) {
+        order.retain(|(turn, _)| *turn < 2);
+    }
     order.sort_unstable();
     let mut spawn: Vec<LanePlan> = Vec::new();
     for (_, place) in order {

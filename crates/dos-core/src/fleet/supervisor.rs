@@ -27,7 +27,8 @@ pub struct WorkerPolicy {
     pub backoff_ms: i64,
     /// The longest rest, in milliseconds.
     pub backoff_max_ms: i64,
-    /// How long a worker may take until it holds its lane, in milliseconds.
+    /// How long a worker may take until it holds its lane, and how long it may run without one after it
+    /// gave it back, in milliseconds.
     pub start_ms: i64,
     /// How long a worker has to end after it was asked to, in milliseconds.
     pub stop_ms: i64,
@@ -61,6 +62,8 @@ pub struct Worker {
     pub started: Timestamp,
     /// Has it ever held a lane?
     pub has_held: bool,
+    /// When it was last seen to hold a lane; when it was started, before that.
+    pub last_held: Timestamp,
     /// When it was asked to end.
     pub asked: Option<Timestamp>,
     /// Was it killed after that?
@@ -90,10 +93,12 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
-    /// It held a lane for the first time.
+    /// It holds a lane.
     Held {
         /// Its run.
         run_id: String,
+        /// When that was seen.
+        at: Timestamp,
     },
     /// It ended.
     Ended {
@@ -166,6 +171,8 @@ pub enum Why {
     Stalled,
     /// It has not taken its lane.
     NeverStarted,
+    /// It has given its lane back, and taken none since.
+    Idle,
     /// Everything is to end.
     Stop,
 }
@@ -176,6 +183,7 @@ impl Why {
         match self {
             Self::Stalled => "STALLED",
             Self::NeverStarted => "NEVER_STARTED",
+            Self::Idle => "IDLE",
             Self::Stop => "STOP",
         }
     }
@@ -185,6 +193,7 @@ impl Why {
         match self {
             Self::Stalled => "it shows no sign of life",
             Self::NeverStarted => "it has not taken its lane",
+            Self::Idle => "it runs on, and has held no lane for long",
             Self::Stop => "the supervisor stops",
         }
     }
@@ -250,14 +259,16 @@ impl Crew {
                     process: process.clone(),
                     started: *at,
                     has_held: false,
+                    last_held: *at,
                     asked: None,
                     killed: false,
                 };
                 self.workers.insert(run_id.clone(), worker);
             }
-            Event::Held { run_id } => {
+            Event::Held { run_id, at } => {
                 if let Some(worker) = self.workers.get_mut(run_id) {
                     worker.has_held = true;
+                    worker.last_held = *at;
                 }
             }
             Event::Ended { run_id, at, asked, proven } => {
@@ -299,7 +310,8 @@ impl Crew {
             at: worker.started,
         });
         let held = self.workers.values().filter(|worker| worker.has_held);
-        let held = held.map(|worker| Event::Held { run_id: worker.run_id.clone() });
+        let held =
+            held.map(|worker| Event::Held { run_id: worker.run_id.clone(), at: worker.last_held });
         let rests = self.rests.iter();
         let rests = rests.map(|(lane, rest)| Event::Rests { lane: lane.clone(), rest: *rest });
         started.chain(held).chain(rests).collect()
@@ -428,7 +440,7 @@ impl Crew {
         let budget = rules.supervise.max_concurrency.is_some();
         for (key, holders) in by_lane.iter().filter(|(key, _)| !listed.contains(*key)) {
             let living = || holders.iter().filter(|holder| holder.death.is_none());
-            if !budget || key.is_empty() || rules.policy.lanes.is_exclusive(key) {
+            if !budget || rules.policy.lanes.is_exclusive(key) {
                 roster.held_elsewhere.extend(living().map(|holder| holder.lease.tree()));
                 continue;
             }
@@ -486,16 +498,15 @@ impl Crew {
 pub const AUTO_LANE: &str = "auto";
 
 impl Worker {
-    /// What it holds: by its run, under the name that it was given, or by its process. Only in the
-    /// last case do others have to believe that.
+    /// What it holds: by its run or one that this has started, under the name that it was given, or by
+    /// its process. Only in the last case do others have to believe that.
     fn lease<'a>(&'a self, view: &'a FleetView) -> impl Iterator<Item = &'a Holder> {
         view.living().filter(|holder| self.is_of(holder))
     }
 
     fn is_of(&self, holder: &Holder) -> bool {
         let (lease, run_id) = (&holder.lease, Some(self.run_id.as_str()));
-        lease.run_id() == run_id
-            || lease.holder() == run_id
+        [lease.run_id(), lease.parent_id(), lease.holder()].contains(&run_id)
             || lease.named_process().as_ref() == Some(&self.process)
     }
 
@@ -515,9 +526,13 @@ impl Worker {
     /// Is it to end?
     fn look(&mut self, view: &FleetView, stopping: bool, rules: &Rules<'_>, step: &mut Step) {
         let run_id = || self.run_id.clone();
-        if !self.has_held && self.lease(view).next().is_some() {
+        if self.lease(view).next().is_some() {
+            if !self.has_held {
+                let held = Event::Held { run_id: run_id(), at: view.now };
+                step.effects.push(Effect::Record(held));
+            }
             self.has_held = true;
-            step.effects.push(Effect::Record(Event::Held { run_id: run_id() }));
+            self.last_held = view.now;
         }
         if let Some(asked) = self.asked {
             let end = asked.plus_millis(rules.worker.stop_ms);
@@ -532,15 +547,21 @@ impl Worker {
             self.killed = true;
             return;
         }
-        let late = self.started.plus_millis(rules.worker.start_ms);
-        // Under a name of its own it may hold the lane without our seeing that it is the one.
-        let is_held = || view.living().any(|held| fold(&held.lease.lane()) == fold(&self.lane));
+        // Under a name of its own it may hold the lane without our seeing that it is the one, and between
+        // two looks without our seeing that at all.
+        let lane = fold(&self.lane);
+        if view.living().any(|held| fold(&held.lease.lane()) == lane) {
+            self.last_held = view.now;
+        } else if let Some(given_back) = view.given_back.get(&lane) {
+            self.last_held = self.last_held.max(*given_back);
+        }
+        let late = self.last_held.plus_millis(rules.worker.start_ms);
         let why = if stopping {
             Why::Stop
         } else if rules.supervise.reap_stalled && self.is_stalled(view) {
             Why::Stalled
-        } else if !self.has_held && view.now >= late && !is_held() {
-            Why::NeverStarted
+        } else if view.now >= late {
+            if self.has_held { Why::Idle } else { Why::NeverStarted }
         } else {
             return;
         };

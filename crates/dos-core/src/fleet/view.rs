@@ -101,6 +101,8 @@ pub struct Notice {
 pub struct Recent {
     /// The newest intent of each lane, by its folded name.
     pub intents: BTreeMap<String, Intent>,
+    /// When each lane was last given back, by its folded name.
+    pub given_back: BTreeMap<String, Timestamp>,
     /// Refusals and the like, oldest first.
     pub notices: Vec<Notice>,
 }
@@ -112,7 +114,8 @@ impl Recent {
     /// Folds one line of the journal. Lines that cannot matter are not read.
     pub fn line(&mut self, line: &[u8]) {
         let names = |op: &str| memchr::memmem::find(line, op.as_bytes()).is_some();
-        if ![op::SPAWN, op::REFUSE, op::HALT, op::ENFORCE].iter().any(|op| names(op)) {
+        let counts = [op::SPAWN, op::RELEASE, op::REFUSE, op::HALT, op::ENFORCE];
+        if !counts.into_iter().any(names) {
             return;
         }
         let Some(record) = object_of(line) else { return };
@@ -128,6 +131,10 @@ impl Recent {
                     let key = fold(&lane);
                     self.intents.insert(key, Intent { lane, holder, run_id, process, at });
                 }
+            }
+            op::RELEASE => {
+                let given_back = at.map(|at| (fold(text("lane")), at));
+                self.given_back.extend(given_back);
             }
             op @ (op::REFUSE | op::HALT | op::ENFORCE) => {
                 if self.notices.len() == NOTICES_MAX {
@@ -160,6 +167,8 @@ pub struct FleetView {
     /// Workers on their way: intents that are young, whose process is not gone, and whose lane nobody
     /// holds.
     pub intents: Vec<Intent>,
+    /// When each lane was last given back, by its folded name, as far as the end of the journal tells.
+    pub given_back: BTreeMap<String, Timestamp>,
     /// Refusals and the like, oldest first.
     pub notices: Vec<Notice>,
     /// Commits that were looked at, newest first.
@@ -226,8 +235,9 @@ impl FleetView {
             .filter(|(lane, intent)| coming(intent) && !held(lane))
             .map(|(_, intent)| intent)
             .collect();
-        let (now, host, notices) = (moment.now, moment.host.clone(), recent.notices);
-        Self { now, host, holders, intents, notices, commits }
+        let (now, host) = (moment.now, moment.host.clone());
+        let Recent { given_back, notices, .. } = recent;
+        Self { now, host, holders, intents, given_back, notices, commits }
     }
 
     /// The holders that count: those that are not provably dead.

@@ -51,6 +51,8 @@ pub struct Acquire {
     pub loop_ts: String,
     /// The run that asks.
     pub run_id: Option<String>,
+    /// The run that started it.
+    pub parent_id: Option<String>,
     /// The process whose end is the end of the hold.
     pub process: Option<ProcessId>,
     /// How long the lease lasts without a heartbeat, in minutes.

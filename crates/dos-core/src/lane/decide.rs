@@ -228,6 +228,9 @@ fn new_lease(
     if let Some(run_id) = acquire.run_id.as_deref().filter(|run_id| !run_id.is_empty()) {
         lease.set("run_id", run_id.into());
     }
+    if let Some(parent_id) = acquire.parent_id.as_deref() {
+        lease.set("parent_id", parent_id.into());
+    }
     if let Some(minutes) = acquire.ttl_minutes {
         lease.set("ttl_minutes", minutes.into());
     }

@@ -94,6 +94,11 @@ impl Lease {
         self.object.get("run_id").and_then(Value::as_str)
     }
 
+    /// The run that started that one.
+    pub fn parent_id(&self) -> Option<&str> {
+        self.object.get("parent_id").and_then(Value::as_str)
+    }
+
     /// The fencing token: the `seq` of the ACQUIRE that granted it.
     pub fn token(&self) -> Option<u64> {
         self.object.get("token").and_then(Value::as_u64)

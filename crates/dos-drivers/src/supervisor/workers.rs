@@ -242,12 +242,15 @@ fn end_of(process: &ProcessId) -> Option<OwnedFd> {
 }
 
 /// Kills what a worker that has ended left running in its group. The number of a group may be in use
-/// again: those who are meant say in their environment whose they are.
+/// again: those who are meant say in their environment which run they are of, or which one has started it.
 pub fn sweep(worker: &Worker) {
-    let mark = format!("DISPATCH_OWNER={}", worker.run_id);
+    let marks = ["CID_RUN_ID", "CID_PARENT_ID", "DISPATCH_OWNER"]
+        .map(|name| format!("{name}={}", worker.run_id));
     for pid in process::group(worker.process.pid) {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let is_theirs = environment.split(|byte| *byte == 0).any(|text| text == mark.as_bytes());
+        let is_theirs = environment
+            .split(|byte| *byte == 0)
+            .any(|text| marks.iter().any(|mark| mark.as_bytes() == text));
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|_| is_theirs) {
             let _ = kill_process(pid, Signal::KILL);
         }

@@ -98,3 +98,82 @@ fn what_a_worker_prints_is_kept_and_has_an_end() {
     supervisor.signal("TERM");
     supervisor.finish().exits(0);
 }
+
+/// The first worker that was asked to end: its lane, and why.
+fn first_asked(said: &[Value]) -> Option<(String, String)> {
+    let asked = said.iter().find(|line| line["event"] == "asked")?;
+    let started =
+        said.iter().find(|line| line["event"] == "started" && line["run_id"] == asked["run_id"])?;
+    let word = |value: &Value| value.as_str().map(str::to_string);
+    Some((word(&started["lane"])?, word(&asked["reason"])?))
+}
+
+#[test]
+fn a_worker_that_holds_no_lane_is_replaced() {
+    let config =
+        format!("{TWO}start_ms = 2000\nstop_ms = 100\n").replace("target = 2", "target = 1");
+    let give_back = "$DOS lease-lane release --lane $1 --owner $DISPATCH_OWNER > /dev/null\n";
+    let take = "$DOS lease-lane acquire --lane $1 --owner $DISPATCH_OWNER --pid $$ > /dev/null\n";
+    let stays = format!("{take}sleep 1.5\n{give_back}");
+    for (script, wanted) in [
+        ("", "it has not taken its lane"),
+        (stays.as_str(), "it runs on, and has held no lane for long"),
+    ] {
+        let fleet = Fleet::new(DOS, &config);
+        let script = format!("#!/bin/sh\necho $$ >> $1.pids\n{script}exec sleep 1000\n");
+        fleet.script("worker.sh", &script);
+        let supervisor = fleet.supervise(&[]);
+        fleet.until("it is replaced", |fleet| fleet.starts("one") == 2);
+        supervisor.signal("TERM");
+        let said = supervisor.finish().exits(0).json_lines();
+        let asked = first_asked(&said);
+        assert_eq!(asked, Some(("one".to_string(), wanted.to_string())), "{said:?}");
+        assert_eq!((fleet.rest(), fleet.faults()), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn a_worker_under_a_name_of_its_own_is_known_by_its_run() {
+    let config = TWO.replace("target = 2", "target = 1");
+    let config = format!("{config}[liveness]\ngrace_ms = 1000\nspin_ms = 1000\n");
+    let fleet = Fleet::new(DOS, &config);
+    // It beats, and then no longer: its `dos run` is stopped.
+    let script =
+        "#!/bin/sh\necho $$ >> $1.pids\nexec $DOS run --lane $1 --owner agent -- sleep 1000\n";
+    fleet.script("worker.sh", script);
+    let supervisor = fleet.supervise(&[]);
+    fleet.until("the lane is held", |fleet| fleet.held().len() == 1);
+    let stopped = fleet.running("one");
+    stopped.iter().for_each(|pid| signal(*pid, "STOP"));
+    fleet.until("it is replaced", |fleet| fleet.starts("one") == 2);
+    supervisor.signal("TERM");
+    let said = supervisor.finish().exits(0).json_lines();
+    assert_eq!(first_asked(&said).unwrap().1, "it shows no sign of life", "{said:?}");
+    // Not even the command of the first is left, though nobody was there to end it.
+    assert_eq!((fleet.rest(), fleet.faults()), (vec![], vec![]));
+    let left = std::process::Command::new("pgrep").args(["-f", "^sleep 1000$"]).output().unwrap();
+    let left = String::from_utf8_lossy(&left.stdout).into_owned();
+    let ours = |pid: &&str| {
+        let environment = fs::read_to_string(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.contains(fleet.env.root().to_str().unwrap())
+    };
+    assert_eq!(left.lines().filter(ours).count(), 0, "{left}");
+}
+
+#[test]
+fn lanes_that_are_picked_are_shared_up_to_the_budget() {
+    let fleet = Fleet::new(DOS, &TWO.replace("target = 2", "target = 4\nmax_concurrency = 4"));
+    let script = "#!/bin/sh\n[ -n \"$1\" ] && exec $DOS run --lane $1 -- sleep 1000\n\
+                  exec $DOS run --tree \"part/$$/**\" -- sleep 1000\n";
+    fleet.script("worker.sh", script);
+    let supervisor = fleet.supervise(&[]);
+    fleet.until("four hold something", |fleet| fleet.raw().held().len() == 4);
+    let plan = fleet.plan();
+    assert_eq!((&plan["alive"], &plan["verdict"]), (&4.into(), &"AT_TARGET".into()), "{plan}");
+    supervisor.signal("TERM");
+    let said = supervisor.finish().exits(0).json_lines();
+    let started = said.iter().filter(|line| line["event"] == "started");
+    let mut lanes: Vec<&str> = started.filter_map(|line| line["lane"].as_str()).collect();
+    lanes.sort_unstable();
+    assert_eq!(lanes, ["auto", "auto", "one", "two"]);
+}

@@ -83,6 +83,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
             _ => Vec::new(),
         },
         record_refusal: true,
+        parent_id: None,
         worktree: None,
     };
     let lock_wait = lock_wait(args.retries, args.retry_interval)?;

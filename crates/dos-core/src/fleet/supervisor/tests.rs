@@ -50,11 +50,18 @@ fn holder(fields: Value, silent: i64, death: Option<Death>) -> Holder {
 }
 
 fn look(crew: &mut Crew, holders: Vec<Holder>) -> Vec<Effect> {
+    look_after(crew, holders, None)
+}
+
+/// The same, where the lane was given back so long ago.
+fn look_after(crew: &mut Crew, holders: Vec<Holder>, given_back: Option<i64>) -> Vec<Effect> {
+    let given_back = given_back.map(|age| ("api".to_string(), at(-age)));
     let view = FleetView {
         now: at(0),
         host: "here".to_string(),
         holders,
         intents: vec![],
+        given_back: given_back.into_iter().collect(),
         notices: vec![],
         commits: vec![],
     };
@@ -115,7 +122,7 @@ fn a_worker_that_took_no_lane_is_asked_to_end_unless_somebody_holds_it() {
 fn the_next_supervisor_knows_that_a_worker_has_held_its_lane() {
     let mut first = crew(3_600_000);
     let effects = look(&mut first, vec![holder(own(), 0, None)]);
-    let held = Event::Held { run_id: "RID-1".to_string() };
+    let held = Event::Held { run_id: "RID-1".to_string(), at: at(0) };
     assert!(effects.contains(&Effect::Record(held.clone())), "{effects:?}");
     assert!(!look(&mut first, vec![holder(own(), 0, None)]).contains(&Effect::Record(held)));
     let mut next = Crew::default();
@@ -123,4 +130,32 @@ fn the_next_supervisor_knows_that_a_worker_has_held_its_lane() {
     standing.iter().for_each(|event| next.apply(event, &WorkerPolicy::default()));
     assert_eq!(next, first, "{standing:?}");
     assert_eq!(asked(&look(&mut next, vec![])), None, "it held and gave back");
+}
+
+#[test]
+fn a_worker_that_gave_its_lane_back_and_runs_on_is_asked_to_end() {
+    let hour = 3_600_000;
+    let held = |age: i64| Event::Held { run_id: "RID-1".to_string(), at: at(-age) };
+    let after = |age: i64, holders, given_back| {
+        let mut crew = crew(hour);
+        crew.apply(&held(age), &WorkerPolicy::default());
+        asked(&look_after(&mut crew, holders, given_back))
+    };
+    assert_eq!(after(hour, vec![], None), Some(Why::Idle));
+    assert_eq!(after(1000, vec![], None), None);
+    // Between two looks somebody has held the lane.
+    assert_eq!(after(hour, vec![], Some(1000)), None);
+    assert_eq!(after(hour, vec![], Some(hour / 2)), Some(Why::Idle));
+    assert_eq!(asked(&look_after(&mut crew(hour), vec![], Some(1000))), None);
+    assert_eq!(asked(&look_after(&mut crew(hour), vec![], Some(hour))), Some(Why::NeverStarted));
+}
+
+#[test]
+fn a_lease_of_a_run_that_the_worker_has_started_is_the_workers() {
+    let hour = 3_600_000;
+    let of_child =
+        json!({"lane": "web", "holder": "agent", "run_id": "RID-2", "parent_id": "RID-1"});
+    let holders = |silent| vec![holder(of_child.clone(), silent, None)];
+    assert_eq!(asked(&look(&mut crew(hour), holders(hour))), Some(Why::Stalled));
+    assert_eq!(asked(&look(&mut crew(hour), holders(0))), None);
 }
