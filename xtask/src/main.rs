@@ -50,7 +50,8 @@ const USAGE: &str = "usage: cargo xtask <command>
                               answer alike about random states
   together [--ops N] [--seed S]
                               one workspace, written by the original and by us, in turn and
-                              at once: both agree on who is live
+                              at once: both agree on who is live; and one home registry, in turn:
+                              both agree on every row
   overlap-check [--pairs N] [--seed S]
                               compare a million pairs of regions with an independent matcher
 ";

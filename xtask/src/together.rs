@@ -2,7 +2,10 @@
 //!
 //! In turn: after every operation both read the journal, and have to agree on who is live, and the
 //! answer has to follow from who was live before. At once: several writers of each program write
-//! as they please; then both read every prefix of the journal that this left.
+//! as they please; then both read every prefix of the journal that this left. Then they share a home
+//! registry, in turn.
+
+mod homes;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -203,7 +206,8 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     let scratch = tempfile::Builder::new().prefix("dos-together-").tempdir()?;
     in_turn(scratch.path(), ops, seed)?;
-    at_once(scratch.path(), ops, seed)
+    at_once(scratch.path(), ops, seed)?;
+    homes::in_turn(scratch.path(), ops / 3, seed)
 }
 
 fn workspace(scratch: &Path, name: &str) -> anyhow::Result<PathBuf> {

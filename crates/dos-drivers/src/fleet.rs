@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use camino::Utf8PathBuf;
 use dos_core::fleet::liveness::{Progress, Verdict, classify};
 use dos_core::fleet::past::History;
 use dos_core::fleet::supervisor::{Crew, Event, Rules, Worker};
@@ -19,6 +20,7 @@ use crate::git;
 use crate::process;
 use crate::referee::{Referee, RefereeError, View};
 use crate::worker_log::WorkerLog;
+use crate::worktrees;
 
 /// How much of the journal's end is read for intents and refusals, in bytes.
 pub(crate) const RECENT_BYTES: u64 = 1024 * 1024;
@@ -50,7 +52,12 @@ pub fn look(
         false => Vec::new(),
     };
     let seen = Seen { live: &view.live, moment: &view.moment, recent, commits };
-    Ok(FleetView::of(seen, &config.liveness, &config.policy))
+    let mut fleet = FleetView::of(seen, &config.liveness, &config.policy);
+    for holder in &mut fleet.holders {
+        let now = worktrees::current(workspace, &holder.lease);
+        holder.worktree = now.map(Utf8PathBuf::into_string);
+    }
+    Ok(fleet)
 }
 
 /// What the end of the journal tells of one lane, oldest first. Writes nothing, locks nothing.

@@ -13,7 +13,8 @@ use dos_core::lane::command::{Acquire, Adopt};
 use dos_core::lane::decide::{DecideError, live_leases};
 use dos_core::lane::vitality::lapses_at;
 use dos_core::lane::{
-    Admission, Command, Lease, Moment, Outcome, Policy, Refusal, Request, arbitrate, decide,
+    Admission, Command, Lease, Moment, Outcome, Policy, Refusal, Request, WorkTree, arbitrate,
+    decide,
 };
 use dos_core::limits;
 use dos_core::timestamp::OutOfRange;
@@ -155,6 +156,20 @@ impl<'a> Referee<'a> {
         })
     }
 
+    /// Runs `act` on the leases that count, while nobody else takes or gives back a lane. Appends
+    /// nothing.
+    pub fn alone<T>(
+        &self,
+        lock_wait: Duration,
+        act: impl FnOnce(&[&Lease]) -> Result<T, StoreError>,
+    ) -> Result<T, RefereeError> {
+        self.prepare()?;
+        self.ledger.transact(lock_wait, |live| {
+            let moment = self.moment(live)?;
+            Ok((Vec::new(), act(&live_leases(live, &moment))?))
+        })
+    }
+
     /// Puts what stands for the journal in its place.
     pub fn compact(
         &self,
@@ -165,6 +180,12 @@ impl<'a> Referee<'a> {
         let compacted = self.ledger.compact(lock_wait, history)?;
         self.tell();
         Ok(compacted)
+    }
+
+    /// Makes a journal whose sync failed usable again, as [`Ledger::repair`] says.
+    pub fn repair(&self, lock_wait: Duration, force: bool) -> Result<Option<u64>, RefereeError> {
+        self.prepare()?;
+        Ok(self.ledger.repair(lock_wait, force)?)
     }
 
     /// Tells the home registry of the workspace, once the record is safe. What it is not told now it
@@ -181,7 +202,10 @@ impl<'a> Referee<'a> {
         let mut command = command.clone();
         match &mut command {
             Command::Acquire(Acquire { worktree, .. }) | Command::Adopt(Adopt { worktree, .. }) => {
-                worktree.get_or_insert_with(|| self.workspace.root.to_string());
+                worktree.get_or_insert_with(|| WorkTree {
+                    path: self.workspace.root.to_string(),
+                    id: self.workspace.worktree_id().map(str::to_string),
+                });
             }
             _ => {}
         }

@@ -1,33 +1,69 @@
-//! Work trees that share a state: which of those that leases name were removed.
+//! Work trees that share a state: where those are that leases name, and which were removed.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 
-use camino::Utf8Path;
-use dos_core::lane::Lease;
+use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::lane::{Lease, WorkTree};
 use dos_store::Workspace;
 use dos_store::disk::RealDisk;
-use dos_store::worktree;
+use dos_store::worktree::{self, MAIN, Place};
 
-/// The work trees that leases of this host name and that were removed. One that git has locked may
-/// be on a disk that is not always there: it counts as removed only when git no longer knows it.
-pub fn removed<'a>(workspace: &Workspace, leases: impl Iterator<Item = &'a Lease>) -> Vec<String> {
+/// The work trees that leases of this host name and that were removed.
+///
+/// The main one goes nowhere without the state. One that git has moved is where git knows it. One that git has locked may be on a disk that is not
+/// always there: it counts as removed only when git no longer knows it.
+pub fn removed<'a>(
+    workspace: &Workspace,
+    leases: impl Iterator<Item = &'a Lease>,
+) -> Vec<WorkTree> {
     let here = |lease: &&Lease| lease.host() == Some(workspace.host.as_str());
-    let named: BTreeSet<&str> = leases.filter(here).filter_map(Lease::worktree).collect();
-    let missing = |path: &&str| {
-        let looked = fs::symlink_metadata(path);
-        Utf8Path::new(path).is_absolute()
-            && looked.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-    };
-    let missing: Vec<&str> = named.into_iter().filter(missing).collect();
-    if missing.is_empty() {
-        return Vec::new();
+    let may_go = |it: &WorkTree| it.id.as_deref() != Some(MAIN) && is_missing(&it.path);
+    let mut missing: Vec<WorkTree> =
+        leases.filter(here).filter_map(Lease::work_tree).filter(may_go).collect();
+    missing.sort();
+    missing.dedup();
+    if !missing.is_empty() {
+        let known = known(workspace);
+        missing.retain(|lost| match place_of(lost, &known) {
+            Some(place) => !place.is_locked && is_missing(place.top.as_str()),
+            None => true,
+        });
     }
-    let main = workspace.linked.as_ref().map_or(&workspace.state, |linked| &linked.main);
-    let known = worktree::all(&RealDisk, main);
-    let is_locked = |path: &str| {
-        known.iter().any(|(top, locked)| *locked && Utf8Path::new(path).starts_with(top))
+    missing
+}
+
+/// Where the holder of a lease works now; `None` when its lease does not say.
+pub fn current(workspace: &Workspace, lease: &Lease) -> Option<Utf8PathBuf> {
+    let then = lease.work_tree()?;
+    if lease.host() == Some(workspace.host.as_str())
+        && is_missing(&then.path)
+        && let Some(place) = place_of(&then, &known(workspace))
+        && !is_missing(place.top.as_str())
+    {
+        return Some(place.top.clone());
+    }
+    Some(then.path.into())
+}
+
+fn known(workspace: &Workspace) -> Vec<Place> {
+    let common = match &workspace.linked {
+        Some(linked) => Some(linked.common.clone()),
+        None => worktree::family(&RealDisk, &workspace.state),
     };
-    missing.into_iter().filter(|path| !is_locked(path)).map(str::to_string).collect()
+    common.map(|common| worktree::all(&RealDisk, &common)).unwrap_or_default()
+}
+
+/// A lease that was taken before leases said which work tree it is only says where it was.
+fn place_of<'k>(lost: &WorkTree, known: &'k [Place]) -> Option<&'k Place> {
+    known.iter().find(|place| match &lost.id {
+        Some(id) => *id == place.id,
+        None => Utf8Path::new(&lost.path).starts_with(&place.top),
+    })
+}
+
+fn is_missing(path: &str) -> bool {
+    let looked = fs::symlink_metadata(path);
+    Utf8Path::new(path).is_absolute()
+        && looked.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }

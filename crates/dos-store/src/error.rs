@@ -138,6 +138,14 @@ pub enum StoreError {
         /// Where to.
         target: Utf8PathBuf,
     },
+    /// A `.git` file makes a folder the work tree of a repository that does not know of it.
+    #[error("{path} says that this is a work tree of {target}, which does not know of it")]
+    Claimed {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The repository.
+        target: Utf8PathBuf,
+    },
     /// The state of a workspace belongs to another user.
     #[error("{path} belongs to another user (number {owner})")]
     ForeignOwner {
@@ -232,6 +240,11 @@ impl StoreError {
             }
             Self::Outside { path, .. } | Self::ForeignOwner { path, .. } => {
                 format!("remove {path}, or trust it once: dos doctor --trust")
+            }
+            Self::Claimed { .. } => {
+                "if something was moved, run `git worktree repair` in what was; else trust it \
+                 once: dos doctor --trust"
+                    .to_string()
             }
             Self::NoHome => "set DISPATCH_HOME to a folder of this user".to_string(),
             Self::BadCursor { path } => {

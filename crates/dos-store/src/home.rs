@@ -42,7 +42,10 @@ impl Home {
         if let Some(chosen) = set(environment, &["DISPATCH_HOME"])? {
             return found(Utf8Path::new(&chosen), true);
         }
-        if let Some(data) = set(environment, &["XDG_DATA_HOME"])? {
+        // One that is relative is to be ignored, says the specification: it would be another in each
+        // folder.
+        let data = set(environment, &["XDG_DATA_HOME"])?;
+        if let Some(data) = data.filter(|data| data.starts_with('/')) {
             return found(&Utf8Path::new(&data).join("dos"), false);
         }
         match set(environment, &["HOME"])? {
@@ -64,6 +67,12 @@ impl Home {
     /// The roots, one a line.
     pub fn roots(&self) -> Utf8PathBuf {
         self.folder.join("projects/roots.log")
+    }
+
+    /// The roots that do not fit on a line of the other list, a JSON object each. Most machines have
+    /// none.
+    pub fn odd_roots(&self) -> Utf8PathBuf {
+        self.folder.join("projects/roots.jsonl")
     }
 
     /// The overrides of all projects.

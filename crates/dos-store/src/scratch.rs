@@ -9,9 +9,11 @@ use serde_json::Value;
 
 use crate::disk::{Disk, RealDisk, read_small};
 use crate::error::StoreError;
-use crate::trust::leads_out;
+use crate::workspace::Workspace;
 
 const RUN_FILE_BYTES_MAX: usize = 1024 * 1024;
+/// How the names begin of what is being removed.
+const SET_ASIDE: &str = ".reaping-";
 
 /// A kind of what is left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +39,24 @@ impl Scratch {
         }
     }
 
-    /// What there is of it in this `.dos`. Links are not followed: what they lead to is not ours.
-    pub fn list(self, dot_dos: &Utf8Path) -> Result<Vec<Kept>, StoreError> {
-        let folder = dot_dos.join(self.token());
-        if let Some(distrust) = leads_out(&folder, dot_dos) {
-            return Err(distrust.error());
-        }
+    /// What there is of it in this workspace. Links are not followed: what they lead to is not ours.
+    /// What was set aside is no longer there.
+    pub fn list(self, workspace: &Workspace) -> Result<Vec<Kept>, StoreError> {
+        let mut listed = self.entries(workspace)?;
+        listed.retain(|entry| !is_set_aside(&entry.name));
+        Ok(listed)
+    }
+
+    /// What was set aside and is still there: whoever did it died before it was removed, or is
+    /// removing it now.
+    pub fn set_aside_earlier(self, workspace: &Workspace) -> Result<Vec<String>, StoreError> {
+        let names = self.entries(workspace)?.into_iter().map(|entry| entry.name);
+        Ok(names.filter(|name| is_set_aside(name)).collect())
+    }
+
+    fn entries(self, workspace: &Workspace) -> Result<Vec<Kept>, StoreError> {
+        let folder = workspace.dot_dos().join(self.token());
+        workspace.stays_inside(&RealDisk, &folder)?;
         let entries = match folder.read_dir_utf8() {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -68,7 +82,20 @@ impl Scratch {
         Ok(found)
     }
 
-    /// Removes one of those that were listed.
+    /// Gives one of those that were listed another name, by which nobody knows it; it is to be
+    /// removed next. `None` when it is gone already.
+    pub fn set_aside(self, dot_dos: &Utf8Path, name: &str) -> Result<Option<String>, StoreError> {
+        let folder = dot_dos.join(self.token());
+        let unique = getrandom::u64().map_err(|_| StoreError::NoEntropy)?;
+        let aside = format!("{SET_ASIDE}{unique:016x}");
+        match fs::rename(folder.join(name), folder.join(&aside)) {
+            Ok(()) => Ok(Some(aside)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("set aside", &folder.join(name))(error)),
+        }
+    }
+
+    /// Removes one of those that were listed, or set aside.
     pub fn remove(self, dot_dos: &Utf8Path, name: &str) -> Result<(), StoreError> {
         let path = dot_dos.join(self.token()).join(name);
         let removed = match self {
@@ -82,6 +109,11 @@ impl Scratch {
             _ => Ok(()),
         }
     }
+}
+
+/// Is this the name of what was set aside?
+pub fn is_set_aside(name: &str) -> bool {
+    name.starts_with(SET_ASIDE)
 }
 
 /// The names by which a lease may know the run of this folder: its own, and those in its `run.json`.

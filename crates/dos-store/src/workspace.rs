@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::config::{Config, Scope};
+use dos_core::registry::normalized;
 
 use crate::archive::archive_dir;
 use crate::clock::Clock;
@@ -79,11 +80,18 @@ impl Workspace {
             Scope::Repository => worktree::linked(disk, &root),
             Scope::Worktree => None,
         };
+        let claim = linked.as_ref().filter(|linked| !linked.is_known).map(|linked| {
+            Distrust::Claimed { path: linked.top.join(".git"), target: linked.common.clone() }
+        });
         let state = match &linked {
             Some(linked) if linked.top == root => linked.main.clone(),
             Some(linked) => linked.main.join(root.strip_prefix(&linked.top).unwrap_or(&root)),
             None => root.clone(),
         };
+        // In the other work tree this folder may be a link.
+        let led_away = linked.as_ref().and_then(|_| state.canonicalize_utf8().ok());
+        let led_away = led_away.filter(|target| *target != state);
+        let led_away = led_away.map(|target| Distrust::Outside { path: state.clone(), target });
         let layout = |name: &str, usual: &str| match config.paths.get(name) {
             Some(path) => state.join(path),
             None => state.join(usual),
@@ -108,8 +116,6 @@ impl Workspace {
             };
         // Without a home nothing is registered, and nothing else depends on it.
         let home = Home::find(environment, None, current).unwrap_or(None);
-        let chosen = [by_repository.as_deref(), verdicts_by_repository.as_deref()];
-        let distrust = trust::examine(disk, &state, &chosen, home.as_ref());
         let journal = resolved(journal);
         let lock = match set(environment, &["DISPATCH_LANE_LEASE_LOCK_PATH"])? {
             Some(path) => current.join(path),
@@ -119,6 +125,16 @@ impl Workspace {
             Some(path) => current.join(path),
             None => layout("archive_lock", ".dos/leases/.archive.lock"),
         };
+        let is_inside =
+            |journal: &&Utf8PathBuf| normalized(journal.as_str()).starts_with(state.as_str());
+        let archived = by_repository.as_ref().filter(is_inside).map(|journal| archive_dir(journal));
+        let locks = config.paths.contains_key("archive_lock").then_some(&archive_lock);
+        let chosen =
+            [by_repository.as_ref(), archived.as_ref(), verdicts_by_repository.as_ref(), locks];
+        let chosen = chosen.into_iter().flatten().map(Utf8PathBuf::as_path);
+        let doubts = [claim, led_away].into_iter().flatten();
+        let found = doubts.chain(trust::look(&state)).chain(trust::links(&state, chosen));
+        let distrust = trust::first_untrusted(disk, &state, found, home.as_ref());
         let host = set(environment, &["DISPATCH_HOST_ID"])?.unwrap_or_else(host_name);
         Ok(Self {
             root,
@@ -145,6 +161,33 @@ impl Workspace {
         self.distrust.as_ref().map_or(Ok(()), |distrust| Err(distrust.error()))
     }
 
+    /// Refuses a path below the state's folder that leads out of it, unless that is trusted.
+    pub fn stays_inside<D: Disk>(&self, disk: &D, path: &Utf8Path) -> Result<(), StoreError> {
+        let found = trust::leads_out(path, &self.state);
+        let distrust = trust::first_untrusted(disk, &self.state, found, self.home.as_ref());
+        distrust.map_or(Ok(()), |distrust| Err(distrust.error()))
+    }
+
+    /// The first thing that would have to be trusted before all of the state could be used. Looks
+    /// at every name in `.dos`, for a report.
+    pub fn first_doubt<D: Disk>(&self, disk: &D) -> Option<Distrust> {
+        let below = || {
+            let dot_dos = self.dot_dos();
+            let mut names = disk.names(&dot_dos).unwrap_or_default();
+            names.sort();
+            let paths: Vec<Utf8PathBuf> = names.iter().map(|name| dot_dos.join(name)).collect();
+            let found = trust::links(&self.state, paths.iter().map(Utf8PathBuf::as_path));
+            trust::first_untrusted(disk, &self.state, found, self.home.as_ref())
+        };
+        self.distrust.clone().or_else(below)
+    }
+
+    /// Which of the work trees that share this state this one is; `None` where none share it.
+    pub fn worktree_id(&self) -> Option<&str> {
+        let id = self.linked.as_ref().and_then(|linked| linked.id.as_deref());
+        (self.config.scope == Scope::Repository).then(|| id.unwrap_or(worktree::MAIN))
+    }
+
     /// The ledger over this workspace's journal.
     pub fn ledger<D: Disk + Clone, C: Clock>(&self, disk: D, clock: C) -> Ledger<D, C> {
         Ledger::new(disk, clock, &self.journal, &self.lock, &self.host).kept_by(self.config.journal)
@@ -159,10 +202,8 @@ impl Workspace {
     /// of a workspace that has chosen it.
     pub fn prepare_verdict<D: Disk>(&self, disk: &D) -> Result<(), StoreError> {
         let archive = archive_dir(&self.verdicts);
-        if archive.starts_with(&self.state)
-            && let Some(distrust) = trust::leads_out(&archive, &self.state)
-        {
-            return Err(distrust.error());
+        if archive.starts_with(&self.state) {
+            self.stays_inside(disk, &archive)?;
         }
         self.prepare_write(disk, &self.verdicts).map(drop)
     }
@@ -181,11 +222,8 @@ impl Workspace {
                 created = put_ignore_file(disk, &dot_dos)?;
             }
         }
-        if folder.starts_with(&dot_dos)
-            && folder != dot_dos
-            && let Some(distrust) = trust::leads_out(folder, &self.state)
-        {
-            return Err(distrust.error());
+        if folder.starts_with(&dot_dos) && folder != dot_dos {
+            self.stays_inside(disk, folder)?;
         }
         if disk.stat(folder).ok().flatten().is_none_or(|stat| !stat.is_dir) {
             make_folder(disk, folder)?;

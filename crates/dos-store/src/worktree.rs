@@ -3,83 +3,167 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::registry::normalized;
 
-use crate::disk::{Disk, read_small};
+use crate::disk::{Disk, FileId, read_small};
+
+/// The main work tree among the others, whose names are followed by a time.
+pub const MAIN: &str = "main";
 
 /// These files hold one path.
 const LINK_BYTES_MAX: usize = 16 * 1024;
+/// People write into it.
+const CONFIG_BYTES_MAX: usize = 1024 * 1024;
 
-/// A work tree beside the main one.
+/// A work tree whose repository is not in its own folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linked {
     /// Its own top folder.
     pub top: Utf8PathBuf,
-    /// The top folder of the main work tree; of a bare repository the repository itself.
+    /// The folder that all work trees of the repository share: the top of the main one, where the
+    /// repository says where that is, else the repository itself.
     pub main: Utf8PathBuf,
+    /// The repository.
+    pub common: Utf8PathBuf,
+    /// Which of the repository's work trees beside the main one it is; `None` for the main one.
+    pub id: Option<String>,
+    /// Does the repository know of it? A `.git` file alone can be written by anybody.
+    pub is_known: bool,
 }
 
-/// The linked work tree that a folder is in; `None` in a main work tree, and outside of any.
+/// A work tree beside the main one, as its repository has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which one, wherever it is: the same until it is removed, and never again.
+    pub id: String,
+    /// Its top folder. It need not be there.
+    pub top: Utf8PathBuf,
+    /// Has git locked it, because its disk is not always there?
+    pub is_locked: bool,
+}
+
+/// The work tree that a folder is in, if its repository is elsewhere; `None` in a main work tree with
+/// its repository in it, and outside of any.
 ///
-/// The repository must know of the work tree: a `.git` file alone, which anybody can write, does not
-/// send anybody elsewhere.
+/// A copy of a work tree, which names one that is somewhere else, is no work tree of the repository.
 pub fn linked<D: Disk>(disk: &D, folder: &Utf8Path) -> Option<Linked> {
-    for top in folder.ancestors() {
-        let git = top.join(".git");
-        match disk.stat(&git) {
-            Ok(None) => continue,
-            Ok(Some(stat)) if !stat.is_dir => {}
-            _ => return None,
-        }
-        let own = git_folder(disk, top)?;
-        let common = common_folder(disk, &own)?;
-        let back = line_of(disk, &own.join("gitdir"))?;
-        let back = absolute(&own, &back);
-        let here = disk.stat(top).ok()??.id;
-        let known = disk.stat(back.parent()?).ok()??.id;
-        let is_below = own.starts_with(common.join("worktrees"));
-        let main = match common.file_name() {
-            Some(".git") => common.parent()?.to_owned(),
-            _ => common,
-        };
-        return (here == known && is_below).then(|| Linked { top: top.to_owned(), main });
+    let top = top_of(disk, folder)?;
+    let own = git_folder(disk, top)?;
+    if own == top.join(".git") {
+        return None;
     }
-    None
+    if matches!(disk.stat(&own), Ok(None)) {
+        // Its repository was moved, or is not mounted here: nobody to meet, and nobody to ask.
+        let (top, main) = (top.to_owned(), top.to_owned());
+        return Some(Linked { top, main, common: own, id: None, is_known: false });
+    }
+    let Some(common) = common_folder(disk, &own) else {
+        return main_elsewhere(disk, top, own);
+    };
+    if own.parent() != Some(common.join("worktrees").as_path()) {
+        return None;
+    }
+    let back = absolute(&own, &line_of(disk, &own.join("gitdir"))?);
+    let is_known = match back.parent().and_then(|known| id_of(disk, known)) {
+        Some(known) if id_of(disk, top) == Some(known) => true,
+        Some(_) => return None,
+        // Git knows it in a place where nothing is: it may have been moved without git.
+        None => false,
+    };
+    let (top, main) = (top.to_owned(), shared(disk, &common));
+    let id = Some(identity(disk, &own)?);
+    Some(Linked { top, main, common, id, is_known })
 }
 
-/// The git folder that all work trees of a repository share, of the work tree at `top`.
-pub fn family<D: Disk>(disk: &D, top: &Utf8Path) -> Option<Utf8PathBuf> {
-    match disk.stat(&top.join(".git")).ok()?? {
-        git if git.is_dir => Some(top.join(".git")),
-        _ => common_folder(disk, &git_folder(disk, top)?),
-    }
+/// The main work tree of a repository that is not in it.
+fn main_elsewhere<D: Disk>(disk: &D, top: &Utf8Path, common: Utf8PathBuf) -> Option<Linked> {
+    disk.stat(&common.join("HEAD")).ok()??;
+    let main = shared(disk, &common);
+    let is_there = id_of(disk, &main) == id_of(disk, top);
+    // Nothing in the repository says that this is its main work tree.
+    let claimed = Linked { top: top.to_owned(), main, common, id: None, is_known: false };
+    (!is_there).then_some(claimed)
 }
 
-/// The top folders of all work trees of a repository, the main one first. Those that git has locked
-/// because their disk is not always there come with `true`.
-pub fn all<D: Disk>(disk: &D, main: &Utf8Path) -> Vec<(Utf8PathBuf, bool)> {
-    let has_git = |top: &&Utf8Path| disk.stat(&top.join(".git")).is_ok_and(|it| it.is_some());
-    let top = main.ancestors().find(has_git);
-    let common = top.map_or_else(|| main.to_owned(), |top| top.join(".git"));
-    let mut found = vec![(top.unwrap_or(main).to_owned(), false)];
+/// The git folder that all work trees of a repository share, of the work tree that a folder is in.
+pub fn family<D: Disk>(disk: &D, folder: &Utf8Path) -> Option<Utf8PathBuf> {
+    let own = git_folder(disk, top_of(disk, folder)?)?;
+    Some(common_folder(disk, &own).unwrap_or(own))
+}
+
+/// The work trees of a repository beside its main one.
+pub fn all<D: Disk>(disk: &D, common: &Utf8Path) -> Vec<Place> {
     let folder = common.join("worktrees");
-    let mut names = disk.names(&folder).unwrap_or_default();
-    names.sort();
-    for name in names {
+    let place = |name: String| {
         let own = folder.join(name);
-        let Some(back) = line_of(disk, &own.join("gitdir")) else { continue };
-        let locked = disk.stat(&own.join("locked")).is_ok_and(|it| it.is_some());
-        found.extend(absolute(&own, &back).parent().map(|top| (top.to_owned(), locked)));
+        let back = absolute(&own, &line_of(disk, &own.join("gitdir"))?);
+        let is_locked = disk.stat(&own.join("locked")).is_ok_and(|it| it.is_some());
+        Some(Place { id: identity(disk, &own)?, top: back.parent()?.to_owned(), is_locked })
+    };
+    disk.names(&folder).unwrap_or_default().into_iter().filter_map(place).collect()
+}
+
+/// The nearest folder above with a `.git`.
+fn top_of<'a, D: Disk>(disk: &D, folder: &'a Utf8Path) -> Option<&'a Utf8Path> {
+    folder.ancestors().find(|top| !matches!(disk.stat(&top.join(".git")), Ok(None)))
+}
+
+/// Where the work trees of a repository meet.
+fn shared<D: Disk>(disk: &D, common: &Utf8Path) -> Utf8PathBuf {
+    let is_main = |main: &Utf8PathBuf| git_folder(disk, main).as_deref() == Some(common);
+    let configured = ["config.worktree", "config"]
+        .into_iter()
+        .filter_map(|name| work_tree_in(disk, &common.join(name)))
+        .map(|main| absolute(common, &main));
+    let around = common.parent().filter(|_| common.file_name() == Some(".git"));
+    let main = configured.chain(around.map(Utf8Path::to_owned)).find(is_main);
+    main.unwrap_or_else(|| common.to_owned())
+}
+
+/// `core.worktree` in a configuration of git.
+fn work_tree_in<D: Disk>(disk: &D, config: &Utf8Path) -> Option<String> {
+    let text = String::from_utf8(read_small(disk, config, CONFIG_BYTES_MAX).ok()??).ok()?;
+    let mut is_core = false;
+    let mut found = None;
+    for line in text.lines().map(str::trim) {
+        if let Some(section) = line.strip_prefix('[') {
+            is_core = section.trim_end_matches(']').trim().eq_ignore_ascii_case("core");
+        } else if let Some((key, value)) = line.split_once('=')
+            && is_core
+            && key.trim().eq_ignore_ascii_case("worktree")
+        {
+            let value = value.trim();
+            let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            let unquoted = |text: &str| text.replace("\\\"", "\"").replace("\\\\", "\\");
+            found = Some(quoted.map_or_else(|| value.to_string(), unquoted));
+        }
     }
-    found
+    found.filter(|path| !path.is_empty())
 }
 
-/// The folder that a `.git` file names.
+/// The git folder of the work tree at `top`, by its own name.
 fn git_folder<D: Disk>(disk: &D, top: &Utf8Path) -> Option<Utf8PathBuf> {
-    let line = line_of(disk, &top.join(".git"))?;
-    Some(absolute(top, line.strip_prefix("gitdir:")?.trim()))
+    let git = top.join(".git");
+    let folder = match disk.stat(&git).ok()?? {
+        stat if stat.is_dir => git,
+        _ => absolute(top, line_of(disk, &git)?.strip_prefix("gitdir:")?.trim()),
+    };
+    Some(folder.canonicalize_utf8().unwrap_or(folder))
 }
 
+/// The repository that a work tree beside the main one belongs to, by its git folder.
 fn common_folder<D: Disk>(disk: &D, own: &Utf8Path) -> Option<Utf8PathBuf> {
-    Some(absolute(own, &line_of(disk, &own.join("commondir"))?))
+    let common = absolute(own, &line_of(disk, &own.join("commondir"))?);
+    Some(common.canonicalize_utf8().unwrap_or(common))
+}
+
+/// Its name in the repository, which git gives to another one when it was removed, and when it was
+/// made: git writes this file then, and never again.
+fn identity<D: Disk>(disk: &D, own: &Utf8Path) -> Option<String> {
+    let made = disk.stat(&own.join("commondir")).ok()??.modified;
+    Some(format!("{}@{}", own.file_name()?, made.as_millis()))
+}
+
+fn id_of<D: Disk>(disk: &D, folder: &Utf8Path) -> Option<FileId> {
+    disk.stat(folder).ok()?.map(|stat| stat.id)
 }
 
 fn line_of<D: Disk>(disk: &D, file: &Utf8Path) -> Option<String> {

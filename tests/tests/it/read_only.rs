@@ -59,6 +59,8 @@ const READ_ONLY: &[&str] = &[
     "reap",
     "reap --journal --json",
     "forget nosuch",
+    "doctor --all",
+    "doctor --all --json",
     "doctor --json",
     "run-id mint nightly",
     "run-id show run",

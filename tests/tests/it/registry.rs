@@ -1,5 +1,10 @@
 //! The home registry, work trees that share a state, and whose `.dos` it is.
 
+mod doctor;
+mod links;
+mod reaping;
+mod trees;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};

@@ -5,12 +5,13 @@ way that its `cli.py` does, and a sample of all questions goes through both.
 """
 
 import dataclasses
+import io
 import json
 import pathlib
 import sys
 import types
 
-from dos import admission, arbiter, config, lane_journal, lane_lease
+from dos import admission, arbiter, config, home, lane_journal, lane_lease
 
 CONFIGS = {}
 
@@ -141,9 +142,31 @@ def journal(question):
     return shown
 
 
+def home_write(question):
+    """What every verb that writes does first, and `arbitrate --force` then."""
+    cfg, _ = loaded(question["workspace"])
+    home.ensure_project_home(cfg, _stderr=io.StringIO())
+    if lane := question["lane"]:
+        home.append_decision(cfg, {
+            "kind": "ARBITER_REFUSE", "resolver_kind": "HUMAN", "lane": lane,
+            "reason_token": "", "reason_category": "", "run_ts": "",
+            "resolution": {"action": "force_acquire", "lane": lane, "forced": True}})
+
+
+def home_reindex(question):
+    return home.reindex(home=question["home"], prune=question["prune"])
+
+
+def home_read(question):
+    shown = {axis: home.learn(axis, home=question["home"]) for axis in question["axes"]}
+    return {"projects": home.list_projects(home=question["home"]), **shown}
+
+
 DO = {
     function.__name__: function
-    for function in (arbitrate, acquire, release, heartbeat, spawn, halt, compact, live, journal)
+    for function in (
+        arbitrate, acquire, release, heartbeat, spawn, halt, compact, live, journal,
+        home_write, home_reindex, home_read)
 }
 
 for line in sys.stdin:

@@ -87,6 +87,22 @@ impl World {
         run(surrounded(&self.dos, workspace, &self.home).args(arguments))
     }
 
+    /// The home registry of both.
+    pub fn home(&self) -> PathBuf {
+        self.home.join("dispatch")
+    }
+
+    /// Runs our program with another home registry.
+    pub fn ours_at(
+        &self,
+        home: &Path,
+        workspace: &Path,
+        arguments: &[String],
+    ) -> anyhow::Result<Said> {
+        let mut command = surrounded(&self.dos, workspace, &self.home);
+        run(command.env("DISPATCH_HOME", home).args(arguments))
+    }
+
     /// Runs the original's program.
     pub fn original(&self, workspace: &Path, arguments: &[String]) -> anyhow::Result<Said> {
         run(surrounded(&self.original, workspace, &self.home).args(arguments))

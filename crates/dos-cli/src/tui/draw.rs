@@ -245,17 +245,17 @@ fn commit(shown: &Commit, now: Timestamp) -> Line<'_> {
 
 /// The widths of the columns: lane, state, age, beat, holder; the rest is for why.
 fn columns(rows: &[&Row], width: u16) -> [usize; 6] {
-    let longest = |text: fn(&Row) -> &String, least: usize, most: usize| {
-        let lengths = rows.iter().map(|row| plain(text(row)).width());
+    let longest = |text: fn(&Row) -> String, least: usize, most: usize| {
+        let lengths = rows.iter().map(|row| plain(&text(row)).width());
         lengths.max().unwrap_or(0).clamp(least, most)
     };
     let width = usize::from(width);
-    let lane = longest(|row| &row.lane, 4, (width / 4).max(8));
+    let lane = longest(|row| row.lane.clone(), 4, (width / 4).max(8));
     let age = if width >= 70 { 8 } else { 0 };
     let fixed = 1 + lane + 1 + 11 + age + 9 + 2;
     let left = width.saturating_sub(fixed);
     let holder = match left > 40 {
-        true => longest(|row| &row.holder, 6, left / 2),
+        true => longest(Row::who, 6, left / 2),
         false => left,
     };
     let why = if left > 40 { left - holder - 2 } else { 0 };
@@ -323,7 +323,7 @@ fn entry<'a>(row: &Row, [lane, state, age, beat, holder, why]: [usize; 6]) -> Li
         spans.push(Span::raw(format!("{:>age$}", time(row.age_ms))));
     }
     spans.push(Span::raw(format!("{:>beat$}  ", time(row.beat_ms))));
-    spans.push(Span::raw(fit(&row.holder, holder)));
+    spans.push(Span::raw(fit(&row.who(), holder)));
     if why > 0 {
         spans.push(Span::styled(format!("  {}", cut(&plain(&row.why), why)), FAINT));
     }

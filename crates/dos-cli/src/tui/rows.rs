@@ -67,6 +67,8 @@ pub struct Row {
     pub chip: Chip,
     /// Who.
     pub holder: String,
+    /// The work tree that they work in, where several share a state.
+    pub worktree: Option<String>,
     /// The run.
     pub run_id: String,
     /// Which lease.
@@ -98,6 +100,7 @@ impl Row {
             exclusive,
             chip,
             holder: lease.holder().unwrap_or_default().to_string(),
+            worktree: holder.worktree.clone(),
             run_id: lease.run_id().unwrap_or_default().to_string(),
             loop_ts: lease.loop_ts().into_owned(),
             age_ms: lease.acquired_at().map(|_| progress.now_ms - progress.run_started_ms),
@@ -123,12 +126,22 @@ impl Row {
             exclusive,
             chip,
             holder: String::new(),
+            worktree: None,
             run_id: String::new(),
             loop_ts: String::new(),
             age_ms: None,
             beat_ms: None,
             why: String::new(),
             lease: None,
+        }
+    }
+
+    /// The holder, and where they work, in few words.
+    pub fn who(&self) -> String {
+        let worktree = self.worktree.as_deref().unwrap_or_default();
+        match worktree.rsplit('/').next() {
+            Some(name) if !name.is_empty() => format!("{} in {name}", self.holder),
+            _ => self.holder.clone(),
         }
     }
 
@@ -148,6 +161,7 @@ impl Row {
             "state": self.chip.token(),
             "loop_ts": self.loop_ts,
             "holder": self.holder,
+            "worktree": self.worktree,
             "heartbeat_age_ms": if self.chip == Chip::Spawning { self.age_ms } else { self.beat_ms },
             "liveness_reason": self.why,
             "is_exclusive": self.exclusive,

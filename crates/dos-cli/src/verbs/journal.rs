@@ -151,7 +151,7 @@ fn repair(context: &Context, args: &Repair) -> anyhow::Result<Exit> {
         // Without a mark there is nothing to lock.
         false => None,
         true => {
-            let repaired = referee.ledger().repair(WAIT_DEFAULT, args.force);
+            let repaired = referee.repair(WAIT_DEFAULT, args.force);
             match or_busy("", repaired.map_err(anyhow::Error::from))? {
                 Ok(repaired) => repaired,
                 Err(exit) => return Ok(exit),

@@ -78,7 +78,9 @@ fn families<'a>(rows: &[&'a Object]) -> Vec<(&'a Object, bool)> {
             continue;
         };
         let mut family_rows = members.remove(family).unwrap_or_default();
-        let is_main = |row: &Object| text(row, "root").is_some_and(|root| family.starts_with(root));
+        let is_main = |row: &Object| {
+            text(row, "root").is_some_and(|root| family.strip_prefix(root) == Some("/.git"))
+        };
         family_rows.sort_by_key(|row| !is_main(row));
         let marked = family_rows.into_iter().enumerate().map(|(place, row)| (row, place > 0));
         lines.extend(marked);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use camino::Utf8Path;
 use dos_core::journal::decode::{Line, decode_line, object_of};
 use dos_core::json::Object;
+use dos_core::lane::Lease;
 use dos_core::retention::{JournalSize, Past, RetentionPolicy, plan_reap};
 use dos_drivers::Referee;
 use dos_store::journal::History;
@@ -42,6 +44,9 @@ pub struct Args {
     json: bool,
 }
 
+/// So many folders are taken away before others get their turn to write.
+const AT_ONCE: usize = 256;
+
 /// One kind of what is left behind.
 struct Class {
     scratch: Scratch,
@@ -70,8 +75,8 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         classes.push(plan(&workspace, &referee, scratch)?);
     }
     if args.apply {
-        for class in &classes {
-            drop_all(&workspace, class)?;
+        for class in &mut classes {
+            drop_all(&workspace, &referee, class)?;
         }
     }
     let journal = match args.journal {
@@ -98,45 +103,88 @@ fn plan(workspace: &Workspace, referee: &Referee<'_>, scratch: Scratch) -> anyho
     let dot_dos = workspace.dot_dos();
     let config = &workspace.config;
     let cap = cap(&config.retention, scratch);
-    let entries = scratch.list(&dot_dos)?;
+    let entries = scratch.list(workspace)?;
     let mut beyond = plan_reap(&entries, cap);
     beyond.sort();
     let mut spared = Vec::new();
     if scratch == Scratch::Runs && !beyond.is_empty() {
-        // After the folders were listed: who takes a lease for one of them from now on makes it anew.
         let view = referee.view()?;
-        let live: BTreeSet<String> = view
-            .leases()
-            .into_iter()
-            .flat_map(|lease| {
-                let named = [lease.run_id(), lease.holder()].into_iter().flatten();
-                named.map(str::to_string).chain([lease.loop_ts().into_owned()]).collect::<Vec<_>>()
-            })
-            .collect();
-        for name in &beyond {
-            if scratch::run_names(&dot_dos, name).iter().any(|known| live.contains(known)) {
-                spared.push((name.clone(), "live"));
-            } else if scratch::is_parked(&dot_dos, name) {
-                spared.push((name.clone(), "parked"));
-            }
-        }
+        let live = names_of(&view.leases());
+        spared.extend(beyond.iter().filter_map(|name| spare(&dot_dos, name, &live)));
+        beyond.retain(|name| !spared.iter().any(|(spared, _)| spared == name));
     }
-    let dropped: Vec<String> =
-        beyond.into_iter().filter(|name| spared.iter().all(|(spared, _)| spared != name)).collect();
+    let kept = entries.len() - beyond.len();
+    let dropped = [scratch.set_aside_earlier(workspace)?, beyond].concat();
     let data_class = config.data_class.classify(&format!(".dos/{}", scratch.token())).token();
-    let kept = entries.len() - dropped.len();
     Ok(Class { scratch, cap, data_class, kept, dropped, spared })
 }
 
-fn drop_all(workspace: &Workspace, class: &Class) -> Result<(), StoreError> {
+/// The names by which these leases may know the folders of their runs.
+fn names_of(leases: &[&Lease]) -> BTreeSet<String> {
+    let names = leases.iter().flat_map(|lease| {
+        let named = [lease.run_id(), lease.holder()].into_iter().flatten();
+        named.map(str::to_string).chain([lease.loop_ts().into_owned()]).collect::<Vec<_>>()
+    });
+    names.collect()
+}
+
+/// Why a folder stays although it is beyond the cap.
+fn spare(
+    dot_dos: &Utf8Path,
+    folder: &str,
+    live: &BTreeSet<String>,
+) -> Option<(String, &'static str)> {
+    let is_live = || scratch::run_names(dot_dos, folder).iter().any(|known| live.contains(known));
+    let why = match () {
+        () if is_live() => "live",
+        () if scratch::is_parked(dot_dos, folder) => "parked",
+        () => return None,
+    };
+    Some((folder.to_string(), why))
+}
+
+fn drop_all(workspace: &Workspace, referee: &Referee<'_>, class: &mut Class) -> anyhow::Result<()> {
     let dot_dos = workspace.dot_dos();
-    for name in &class.dropped {
+    let doomed = match class.scratch {
+        Scratch::Runs => set_aside(&dot_dos, referee, class)?,
+        Scratch::Audits | Scratch::Verdicts => class.dropped.clone(),
+    };
+    for name in &doomed {
         class.scratch.remove(&dot_dos, name)?;
     }
-    match class.dropped.is_empty() {
-        true => Ok(()),
-        false => scratch::settle(&dot_dos, class.scratch),
+    if !doomed.is_empty() {
+        scratch::settle(&dot_dos, class.scratch)?;
     }
+    Ok(())
+}
+
+/// Takes the folders of runs away while nobody can take a lease for one of them: who does so from then
+/// on finds none, and makes it anew. Those that somebody has a lease for meanwhile stay. Returns what
+/// is to be removed, which nobody has to wait for.
+fn set_aside(
+    dot_dos: &Utf8Path,
+    referee: &Referee<'_>,
+    class: &mut Class,
+) -> anyhow::Result<Vec<String>> {
+    let (mut doomed, folders): (Vec<String>, Vec<String>) =
+        class.dropped.iter().cloned().partition(|name| scratch::is_set_aside(name));
+    for some in folders.chunks(AT_ONCE) {
+        let spared = referee.alone(WAIT_DEFAULT, |leases| {
+            let live = names_of(leases);
+            let mut spared = Vec::new();
+            for folder in some {
+                match spare(dot_dos, folder, &live) {
+                    Some(why) => spared.push(why),
+                    None => doomed.extend(class.scratch.set_aside(dot_dos, folder)?),
+                }
+            }
+            Ok(spared)
+        })?;
+        class.dropped.retain(|name| !spared.iter().any(|(spared, _)| spared == name));
+        class.kept += spared.len();
+        class.spared.extend(spared);
+    }
+    Ok(doomed)
 }
 
 /// What of the journal says whether it is to be compacted.

@@ -40,6 +40,8 @@ pub struct Commit {
 pub struct Holder {
     /// The lease.
     pub lease: Lease,
+    /// The work tree that it works in, where several share a state.
+    pub worktree: Option<String>,
     /// Does the holder move? One that is provably dead is stalled, whatever it did before.
     pub verdict: Verdict,
     /// The proof, when it is dead.
@@ -213,7 +215,9 @@ impl FleetView {
                 let death = proof_of_death(lease, moment);
                 let alive = matches!(death, Some(Death::ProcessGone { .. })).then_some(false);
                 let verdict = classify(&progress(lease, moved.count, moment, alive), liveness);
-                Holder { lease: lease.clone(), verdict, death, last_commit: moved.newest }
+                let worktree = lease.worktree().map(ToString::to_string);
+                let (lease, last_commit) = (lease.clone(), moved.newest);
+                Holder { lease, worktree, verdict, death, last_commit }
             })
             .collect();
         let held = |lane: &str| {
@@ -253,6 +257,7 @@ impl FleetView {
                 "loop_ts": holder.lease.loop_ts(),
                 "holder": holder.lease.holder(),
                 "run_id": holder.lease.run_id(),
+                "worktree": holder.worktree,
                 "liveness": holder.liveness().token(),
                 "reason": holder.verdict.to_string(),
                 "evidence": holder.verdict.progress.to_json(),

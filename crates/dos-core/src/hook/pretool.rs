@@ -105,6 +105,8 @@ pub struct Evidence<'a> {
     pub leases: &'a [&'a Lease],
     /// The root of the workspace, absolute and without links.
     pub root: &'a str,
+    /// Which work tree of its repository that is, where several share a state.
+    pub worktree_id: Option<&'a str>,
     /// Is the agent in another workspace, so that its commands have to name this one?
     pub is_away: bool,
     /// The user's home folder, for protected patterns that start with `~/`.
@@ -202,7 +204,10 @@ pub fn decide(evidence: &Evidence<'_>, policy: &GuardPolicy) -> Decision {
     if let Some(grant) = &doings.grants {
         found.push((policy.exec, exec(grant)));
     }
-    let works_here = |lease: &&Lease| lease.worktree().is_none_or(|tree| tree == evidence.root);
+    let works_here = |lease: &&Lease| match (lease.worktree_id(), evidence.worktree_id) {
+        (Some(theirs), Some(ours)) => theirs == ours,
+        _ => lease.worktree().is_none_or(|tree| tree == evidence.root),
+    };
     let hit: Vec<&Lease> = others.iter().copied().filter(works_here).collect();
     if !doings.checkout_ops.is_empty() && !hit.is_empty() {
         found.push((policy.checkout_ops, checkout(&doings.checkout_ops, &hit, evidence.now)));

@@ -119,8 +119,17 @@ const INLINE_FIELDS: [&str; 11] = [
 /// The fields that an ADOPT moves. The process fields and the token are ours; the process of the
 /// former holder no longer speaks for the lease, so its start and boot, its work tree and its parent go
 /// even where nothing takes their place; the bare number stays, as the original has it, and proves nothing.
-const TRANSFER_FIELDS: [&str; 8] =
-    ["holder", "pid", "host_id", "pid_start", "pid_boot", "token", "worktree", "parent_id"];
+const TRANSFER_FIELDS: [&str; 9] = [
+    "holder",
+    "pid",
+    "host_id",
+    "pid_start",
+    "pid_boot",
+    "token",
+    "worktree",
+    "worktree_id",
+    "parent_id",
+];
 
 /// Cuts `\n`-ended lines from the front of `bytes`. The rest has no newline.
 pub fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

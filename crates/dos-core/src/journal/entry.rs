@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::json::{self, Object};
-use crate::lane::lease::{Lease, ProcessId};
+use crate::lane::lease::{Lease, ProcessId, WorkTree};
 use crate::limits;
 use crate::timestamp::Timestamp;
 
@@ -175,7 +175,7 @@ pub struct NewHolder<'a> {
     /// The fencing token from now on.
     pub token: Option<u64>,
     /// The work tree that it works in.
-    pub worktree: Option<&'a str>,
+    pub worktree: Option<&'a WorkTree>,
 }
 
 /// A lease that passed to another holder.
@@ -198,7 +198,8 @@ pub fn adopt(lease: &Lease, to: &NewHolder<'_>, at: &str, reason: &str) -> Recor
     .with("pid_start", to.process.as_ref().map(|process| process.start.into()))
     .with("pid_boot", to.process.as_ref().map(|process| process.boot.as_str().into()))
     .with("token", to.token.map(Value::from))
-    .with("worktree", to.worktree.map(Value::from))
+    .with("worktree", to.worktree.map(|tree| tree.path.as_str().into()))
+    .with("worktree_id", to.worktree.and_then(|tree| tree.id.as_deref()).map(Value::from))
 }
 
 /// Which run, on which lane, an event without a lease belongs to.

@@ -263,6 +263,7 @@ impl LiveSet {
         lease.unset("pid_start");
         lease.unset("pid_boot");
         lease.unset("worktree");
+        lease.unset("worktree_id");
         for (name, value) in fields {
             lease.set(&name, value);
         }

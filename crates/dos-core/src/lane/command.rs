@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::lane::arbiter::Request;
-use crate::lane::lease::{Lease, ProcessId};
+use crate::lane::lease::{Lease, ProcessId, WorkTree};
 use crate::lane::tree::{InputError, checked_name, checked_text, checked_tree, required_name};
 use crate::limits;
 
@@ -59,7 +59,7 @@ pub struct Acquire {
     pub ttl_minutes: Option<u32>,
     /// The work tree that the holder works in, where several share this state; its end is the end
     /// of the hold.
-    pub worktree: Option<String>,
+    pub worktree: Option<WorkTree>,
     /// Live leases that are recorded elsewhere.
     pub elsewhere: Vec<Lease>,
     /// Append a REFUSE when the answer is no.
@@ -91,7 +91,7 @@ pub struct Adopt {
     /// The process whose end is the end of the hold.
     pub process: Option<ProcessId>,
     /// The work tree that the new holder works in, where several share this state.
-    pub worktree: Option<String>,
+    pub worktree: Option<WorkTree>,
 }
 
 /// A stop decision. It changes no lease.
@@ -149,6 +149,13 @@ impl Command {
     }
 }
 
+impl WorkTree {
+    fn check(&self) -> Result<(), InputError> {
+        checked_text("work tree", &self.path)?;
+        checked_text("work tree", self.id.as_deref().unwrap_or_default())
+    }
+}
+
 impl Acquire {
     /// Does the request hold only text that may be recorded?
     pub fn check(&self) -> Result<(), InputError> {
@@ -156,7 +163,7 @@ impl Acquire {
         checked_name("lane", &self.request.lane)?;
         checked_name("loop stamp", &self.loop_ts)?;
         checked_name("run id", self.run_id.as_deref().unwrap_or_default())?;
-        checked_text("work tree", self.worktree.as_deref().unwrap_or_default())?;
+        self.worktree.as_ref().map_or(Ok(()), WorkTree::check)?;
         checked_tree(self.request.tree.patterns())?;
         let allowed = 1..=limits::TTL_MINUTES_MAX;
         match self.ttl_minutes.filter(|minutes| !allowed.contains(minutes)) {

@@ -234,8 +234,11 @@ fn new_lease(
     if let Some(minutes) = acquire.ttl_minutes {
         lease.set("ttl_minutes", minutes.into());
     }
-    if let Some(worktree) = acquire.worktree.as_deref() {
-        lease.set("worktree", worktree.into());
+    if let Some(worktree) = &acquire.worktree {
+        lease.set("worktree", worktree.path.as_str().into());
+        if let Some(id) = &worktree.id {
+            lease.set("worktree_id", id.as_str().into());
+        }
     }
     if admission.shared {
         lease.set("mode", "shared".into());
@@ -340,7 +343,7 @@ fn decide_adopt(
         process: adopt.process.clone(),
         host: &moment.host,
         token: Some(live.next_seq()),
-        worktree: adopt.worktree.as_deref(),
+        worktree: adopt.worktree.as_ref(),
     };
     let reason = format!("adopt:{}", adopt.holder);
     let record = entry::adopt(lease, &to, &moment.now.to_string(), &reason);

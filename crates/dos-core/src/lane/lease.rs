@@ -21,6 +21,15 @@ pub struct LeaseKey {
     pub loop_ts: String,
 }
 
+/// A work tree of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WorkTree {
+    /// Where it was when it was written down.
+    pub path: String,
+    /// Which one it is, wherever it is moved to; `None` where nobody wrote it down.
+    pub id: Option<String>,
+}
+
 /// A process that a holder named, told apart from a later process with the same number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -54,9 +63,21 @@ impl Lease {
         self.object
     }
 
-    /// The work tree that the holder works in, where several share one state.
+    /// The work tree that the holder works in, where several share one state: where it was when the
+    /// lease was taken.
     pub fn worktree(&self) -> Option<&str> {
         self.object.get("worktree").and_then(Value::as_str)
+    }
+
+    /// Which of the repository's work trees that is, wherever it was moved to since.
+    pub fn worktree_id(&self) -> Option<&str> {
+        self.object.get("worktree_id").and_then(Value::as_str)
+    }
+
+    /// Both.
+    pub fn work_tree(&self) -> Option<WorkTree> {
+        let id = self.worktree_id().map(ToString::to_string);
+        self.worktree().map(|path| WorkTree { path: path.to_string(), id })
     }
 
     /// Lane and loop stamp.

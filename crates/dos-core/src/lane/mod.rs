@@ -23,7 +23,7 @@ pub mod vitality;
 pub use arbiter::{Admission, Request, arbitrate};
 pub use command::Command;
 pub use decide::{Decision, Outcome, decide};
-pub use lease::{Lease, Tree};
+pub use lease::{Lease, Tree, WorkTree};
 pub use pattern::Case;
 pub use policy::{Lanes, Policy};
 pub use refusal::{Cause, Refusal};

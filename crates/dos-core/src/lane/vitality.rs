@@ -1,10 +1,10 @@
 //! Is a lease's holder provably dead? By the clock, or by the process that the holder named.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::lane::lease::{Lease, ProcessId};
+use crate::lane::lease::{Lease, ProcessId, WorkTree};
 use crate::timestamp::{Timestamp, span};
 
 /// Time to live of a lease that declares none, in milliseconds: fifty minutes.
@@ -31,7 +31,7 @@ pub struct Moment {
     /// What the process table says; a process that is not listed is unknown.
     pub processes: Vec<(ProcessId, ProcessState)>,
     /// Work trees of this host that were removed.
-    pub worktrees_gone: Vec<String>,
+    pub worktrees_gone: Vec<WorkTree>,
 }
 
 /// Why a holder is dead.
@@ -112,10 +112,10 @@ pub fn proof_of_death(lease: &Lease, moment: &Moment) -> Option<Death> {
         return Some(Death::ProcessGone { pid: process.pid });
     }
     if lease.host() == Some(moment.host.as_str())
-        && let Some(path) = lease.worktree()
-        && moment.worktrees_gone.iter().any(|gone| gone == path)
+        && let Some(worktree) = lease.work_tree()
+        && moment.worktrees_gone.contains(&worktree)
     {
-        return Some(Death::WorktreeGone { path: path.to_string() });
+        return Some(Death::WorktreeGone { path: worktree.path });
     }
     let silent_millis = moment.now.millis_since(lease.newest_stamp()?);
     let ttl_millis = lease.ttl_millis().unwrap_or(TTL_MILLIS_DEFAULT);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::{Card, SCHEMA, project_id, project_of};
+use super::{Card, SCHEMA, project_id, project_of, text};
 use crate::json::{Object, canonical_object};
 use crate::timestamp::Timestamp;
 
@@ -187,7 +187,11 @@ pub fn rebuild(sites: Vec<Site>, prune: bool, now: Timestamp) -> Rebuilt {
     // What was dropped under one name may be kept under another.
     let kept: BTreeSet<&str> = rebuilt.rows.iter().filter_map(project_of).collect();
     rebuilt.dropped.retain(|id| !kept.contains(id.as_str()));
-    rebuilt.rows.sort_by_key(|row| project_of(row).unwrap_or_default().to_string());
+    // The last row of a project counts: a copy of its folder, with its card, does not hide it.
+    rebuilt.rows.sort_by_cached_key(|row| {
+        let is_active = text(row, "status") == Some("active");
+        (project_of(row).unwrap_or_default().to_string(), is_active)
+    });
     rebuilt
 }
 

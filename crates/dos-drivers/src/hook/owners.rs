@@ -49,6 +49,7 @@ impl<'a> Owners<'a> {
                 folder.ancestors().filter(is_root).map(Utf8Path::to_owned).collect();
             if let [nearest, _, ..] = roots.as_slice()
                 && let Some(linked) = worktree::linked(&RealDisk, nearest)
+                && linked.id.is_some()
             {
                 roots.retain(|root| root.starts_with(&linked.top));
             }

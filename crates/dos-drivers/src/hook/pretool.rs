@@ -155,6 +155,7 @@ impl<E: Environment> Caller<'_, E> {
             asker: &asker,
             leases: &leases,
             root: call.root.as_str(),
+            worktree_id: workspace.and_then(Workspace::worktree_id),
             is_away: call.is_away,
             home: call.home.map(Utf8Path::as_str),
             protected: &protected,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Child;
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ use dos_core::lane::lease::ProcessId;
 use dos_core::lane::vitality::ProcessState;
 use dos_core::timestamp::OutOfRange;
 use dos_store::clock::{Clock, RealClock};
+use dos_store::disk::RealDisk;
 use dos_store::{StoreError, Workspace};
+use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
 use super::Orders;
@@ -110,6 +113,7 @@ impl<'a> Workers<'a> {
         let (parent, root) = (Some(ours.run_id.as_str()), Some(ours.root_id.as_str()));
         let run = mint(PROCESS, parent, root, self.clock.now()?, entropy)?;
         let folder = runs(self.workspace).join(&run.run_id);
+        self.workspace.stays_inside(&RealDisk, &folder)?;
         fs::create_dir_all(&folder).map_err(StartError::io("create", folder.as_str()))?;
         let card = folder.join("run.json");
         let text = json::pretty(&run.to_json());
@@ -220,12 +224,17 @@ fn copy_end(from: &Utf8Path, to: &str, bytes: u64) -> io::Result<u64> {
     let mut file = File::open(from)?;
     let start = file.metadata()?.len().saturating_sub(bytes);
     file.seek(io::SeekFrom::Start(start))?;
-    io::copy(&mut file.take(bytes), &mut File::create(to)?)
+    // What is there goes, also if it is a link.
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => io::copy(&mut file.take(bytes), &mut File::create_new(to)?),
+    }
 }
 
 /// The writer appends, so that it goes on at the new end.
 fn truncate(path: &Utf8Path) -> io::Result<()> {
-    File::options().write(true).open(path)?.set_len(0)
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    File::options().write(true).custom_flags(no_link).open(path)?.set_len(0)
 }
 
 fn runs_still(process: &ProcessId) -> bool {

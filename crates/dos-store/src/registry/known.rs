@@ -6,12 +6,12 @@ use camino::Utf8Path;
 use dos_core::json::Object;
 use dos_core::registry::{project_of, text};
 
-use super::project::roots_text;
 use super::{Registry, folder_id, lines};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::trust::Distrust;
+use crate::workspace::Workspace;
 
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -41,6 +41,14 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         trusted.and(released)
     }
 
+    /// Has the index this workspace, by whatever name of its folder? `projects` are the newest rows.
+    pub fn has(&self, projects: &[Object], workspace: &Workspace) -> bool {
+        let roots = || projects.iter().filter_map(|row| text(row, "root"));
+        let own = folder_id(self.disk, &workspace.state);
+        roots().any(|root| root == workspace.state)
+            || own.is_some() && roots().any(|root| folder_id(self.disk, root.into()) == own)
+    }
+
     /// Takes the projects that go by one of these names out of the registry: a root, in whatever
     /// spelling, or an id. What is in their own folders stays, so that their next write after a day,
     /// or `reindex` below their folder, brings them back. Changes nothing when nobody is meant.
@@ -55,7 +63,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         let held = self.lock(&visible, WAIT)?;
         let forgotten = self.heal().and_then(|()| self.meant(&meant)).and_then(|parted| {
             self.replace(&held, &self.home.decisions(), &lines(parted.decisions))?;
-            self.replace(&held, &self.home.roots(), &roots_text(&parted.roots))?;
+            self.write_roots(&held, &parted.roots)?;
             self.replace(&held, &self.home.index(), &lines(parted.rows))?;
             Ok(parted.forgotten)
         });

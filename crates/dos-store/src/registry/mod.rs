@@ -16,7 +16,7 @@ use camino::Utf8Path;
 use dos_core::journal::entry::Record;
 use dos_core::json::Object;
 use dos_core::limits;
-use dos_core::registry::fold_latest;
+use dos_core::registry::{fold_latest, text};
 
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskFile, read_small};
@@ -50,11 +50,12 @@ pub struct Rows {
     pub corrupt: u64,
 }
 
-/// The list of roots.
+/// The lists of roots.
 #[derive(Default)]
 struct Roots {
+    /// What both have.
     listed: Vec<String>,
-    /// Does it end in the middle of a line?
+    /// Does the first end in the middle of a line?
     is_torn: bool,
 }
 
@@ -104,7 +105,28 @@ impl<'a, D: Disk + Clone, C: Clock> Registry<'a, D, C> {
                 roots.listed.push(line.to_string());
             }
         }
+        for row in self.rows(&self.home.odd_roots())?.rows {
+            let root = text(&row, "root").filter(|root| !fits_on_a_line(root));
+            let root = root.filter(|root| root.starts_with('/') && !root.contains('\0'));
+            if let Some(root) = root.filter(|root| seen.insert(root.to_string())) {
+                roots.listed.push(root.to_string());
+            }
+        }
         Ok(roots)
+    }
+
+    /// Writes both lists anew. The home lock is held.
+    fn write_roots(&self, held: &Held<'_, D, C>, roots: &[String]) -> Result<(), StoreError> {
+        let (plain, odd): (Vec<&String>, Vec<&String>) =
+            roots.iter().partition(|root| fits_on_a_line(root));
+        let odd: String = odd.into_iter().map(|root| odd_root(root)).collect();
+        let is_there = self.disk.stat(&self.home.odd_roots());
+        let is_there = is_there.map_err(StoreError::io("look at", &self.home.odd_roots()))?;
+        if !odd.is_empty() || is_there.is_some() {
+            self.replace(held, &self.home.odd_roots(), &odd)?;
+        }
+        let plain: String = plain.into_iter().map(|root| format!("{root}\n")).collect();
+        self.replace(held, &self.home.roots(), &plain)
     }
 
     /// The home lock. Nobody writes here without it.
@@ -126,7 +148,8 @@ impl<'a, D: Disk + Clone, C: Clock> Registry<'a, D, C> {
     /// What is read from here on is on the disk, and not in the memory of a disk that failed. The
     /// home lock is held.
     fn heal(&self) -> Result<(), StoreError> {
-        for path in [self.home.index(), self.home.roots(), self.home.decisions()] {
+        let home = self.home;
+        for path in [home.index(), home.roots(), home.odd_roots(), home.decisions()] {
             poison::heal(self.disk, &Log::new(self.disk.clone(), path))?;
         }
         Ok(())
@@ -178,6 +201,12 @@ fn row_of(line: &[u8]) -> Option<Object> {
 /// Rows as the lines of a log.
 fn lines(rows: impl IntoIterator<Item = Object>) -> String {
     rows.into_iter().map(|row| Record::from_object(row).line()).collect()
+}
+
+/// A line of the list of those that cannot stand on a line as they are.
+fn odd_root(root: &str) -> String {
+    let row = [("root".to_string(), root.into())].into_iter().collect();
+    Record::from_object(row).line()
 }
 
 /// Can a root stand on a line of the list of roots, where its ends are not trimmed?

@@ -14,7 +14,7 @@ use dos_core::registry::{
 use dos_core::timestamp::Timestamp;
 use serde_json::Value;
 
-use super::{Registry, fits_on_a_line, folder_at, folder_id, lines};
+use super::{Registry, fits_on_a_line, folder_at, folder_id, lines, odd_root};
 use crate::clock::Clock;
 use crate::disk::{Disk, read_small, remove_if_there, sync_folder_names};
 use crate::error::StoreError;
@@ -26,6 +26,8 @@ use crate::worktree;
 
 /// How long a write waits for the home lock: what it has to tell is told by the next one as well.
 const WAIT: Duration = Duration::from_millis(500);
+/// How long whoever mends it waits for the card.
+const AGAIN: Duration = Duration::from_secs(10);
 /// A card is a few lines.
 pub(super) const CARD_BYTES_MAX: usize = 64 * 1024;
 /// An index this long, and twice as long as it need be, is shortened by whoever writes to it.
@@ -90,6 +92,25 @@ impl Workspace {
         }
     }
 
+    /// Why the card cannot be read, if it cannot. One that makes no sense is written anew.
+    pub fn card_trouble<D: Disk>(&self, disk: &D) -> Option<StoreError> {
+        let path = self.dot_dos().join("project.json");
+        read_card(disk, &self.state).err().map(StoreError::io("read", &path))
+    }
+
+    /// Sees to it that the registry has this workspace, whatever the card says. For whoever has seen
+    /// that it does not.
+    pub fn tell_again<D: Disk + Clone, C: Clock>(
+        &self,
+        disk: &D,
+        clock: &C,
+    ) -> Result<Told, StoreError> {
+        let project = self.project(disk, clock)?;
+        let _guard = kernel_lock(disk, clock, &guard_path(&project.path), AGAIN)?;
+        let Some(plan) = project.plan(true)? else { return Ok(Told::LeftOut) };
+        project.carry_out(&plan)
+    }
+
     /// Runs `write`, which records something that the registry has to hear of, and tells it. A crash
     /// in between leaves a card without the mark, so that the next write tells it.
     pub(crate) fn telling<D: Disk + Clone, C: Clock>(
@@ -146,9 +167,13 @@ impl<D: Disk + Clone, C: Clock> Project<'_, D, C> {
     /// The guard is held.
     fn tell_alone(&self) -> Result<Told, StoreError> {
         let Some(plan) = self.plan(false)? else { return Ok(Told::ByAnother) };
+        self.carry_out(&plan)
+    }
+
+    fn carry_out(&self, plan: &Plan<'_>) -> Result<Told, StoreError> {
         // The truth first, without the mark: it must be there before anybody hears of it.
         self.write(&plan.card.clone().unmarked())?;
-        self.told(&plan)?;
+        self.told(plan)?;
         Ok(if plan.home.is_some() { Told::Now } else { Told::LeftOut })
     }
 
@@ -303,20 +328,23 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         plan: &Plan<'_>,
         held: &crate::lock::Held<'_, D, C>,
     ) -> Result<(), StoreError> {
-        let path = self.home.roots();
         let super::Roots { listed: mut roots, is_torn } = self.roots()?;
         let before = roots.len();
         roots.retain(|root| Some(root) != plan.former.as_ref());
-        let is_listed = roots.contains(&plan.root) || !fits_on_a_line(&plan.root);
+        let is_listed = roots.contains(&plan.root);
         if roots.len() < before || is_torn {
             if !is_listed {
                 roots.push(plan.root.clone());
             }
-            return self.replace(held, &path, &roots_text(&roots));
+            return self.write_roots(held, &roots);
         }
+        let (list, line) = match fits_on_a_line(&plan.root) {
+            true => (self.home.roots(), format!("{}\n", plan.root)),
+            false => (self.home.odd_roots(), odd_root(&plan.root)),
+        };
         match is_listed {
-            true => self.settle(&path),
-            false => self.append(held, &path, &format!("{}\n", plan.root)),
+            true => self.settle(&list),
+            false => self.append(held, &list, &line),
         }
     }
 
@@ -407,11 +435,6 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
             refusals,
         }
     }
-}
-
-/// The list of roots, as far as they fit on lines.
-pub(super) fn roots_text(roots: &[String]) -> String {
-    roots.iter().filter(|root| fits_on_a_line(root)).map(|root| format!("{root}\n")).collect()
 }
 
 /// The card of the project at a root; `None` when there is none that makes sense.

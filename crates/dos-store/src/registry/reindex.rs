@@ -8,7 +8,7 @@ use dos_core::json::Object;
 use dos_core::registry::{Rebuilt, Site, fold_latest, merge_decisions, rebuild, text};
 use dos_core::timestamp::Timestamp;
 
-use super::project::{read_card, roots_text};
+use super::project::read_card;
 use super::{Registry, lines};
 use crate::clock::Clock;
 use crate::disk::{Disk, FileId};
@@ -91,7 +91,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
                 roots.extend(index.roots.iter().filter(|root| !listed.contains(*root)).cloned());
             }
         }
-        self.replace(held, &self.home.roots(), &roots_text(&roots))?;
+        self.write_roots(held, &roots)?;
         Ok(Reindexed { index, decisions: count, corrupt })
     }
 
@@ -125,7 +125,8 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
             }
             if depth < DEPTH_MAX {
                 let names = self.disk.names(&folder).unwrap_or_default();
-                let names = names.into_iter().filter(|name| !name.starts_with('.'));
+                let names =
+                    names.into_iter().filter(|name| !matches!(name.as_str(), ".git" | ".dos"));
                 waiting.extend(names.map(|name| (folder.join(name), depth + 1)));
             }
         }

@@ -47,6 +47,13 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
+impl Report {
+    /// Where the state is, if it is known.
+    pub fn state(&self) -> Option<&Utf8Path> {
+        self.opened.as_ref().map(|opened| opened.workspace.state.as_path())
+    }
+}
+
 /// A workspace and its state. What is `None` could not be read.
 pub struct Opened {
     /// The workspace.
@@ -158,10 +165,12 @@ impl Report {
             ignored: None,
             workspace,
         };
-        if let Err(error) = opened.workspace.trusted() {
+        if let Some(distrust) = opened.workspace.first_doubt(&RealDisk) {
             let folder = opened.workspace.dot_dos();
-            self.unreadable("STATE_UNTRUSTED", &error, &folder);
-            return Ok(opened);
+            self.unreadable("STATE_UNTRUSTED", &distrust.error(), &folder);
+            if opened.workspace.distrust.is_some() {
+                return Ok(opened);
+            }
         }
         self.disk(&mut opened);
         self.journal(context, &mut opened)?;

@@ -1,15 +1,17 @@
 //! The machine around the workspace: the home registry, what is to be tidied, the clock.
 
+use dos_core::json::Object;
 use dos_core::lane::Lease;
 use dos_core::registry::text;
 use dos_core::retention::{JournalSize, Past};
 use dos_core::timestamp::{Timestamp, span};
+use dos_store::clock::RealClock;
 use dos_store::disk::RealDisk;
 use dos_store::home::Home;
 use dos_store::inspect::{LockState, inspect_lock};
 use dos_store::journal::History;
 use dos_store::ledger::WAIT_DEFAULT;
-use dos_store::registry::Told;
+use dos_store::registry::{Registry, Told};
 use dos_store::{StoreError, Workspace};
 
 use super::findings::{Finding, Severity};
@@ -32,6 +34,12 @@ pub fn registry(context: &Context, opened: &Opened, now: Timestamp) -> Vec<Findi
             found.push(Finding::new(Severity::Note, "REGISTRY_NONE", what, error.hint()));
         }
         Some(home) => index(context, workspace, home, now, &mut found),
+    }
+    if let Some(error) = workspace.card_trouble(&RealDisk) {
+        let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
+        let what = format!("{error}{}; the home registry is told nothing", why.unwrap_or_default());
+        let fix = "move it away, or let this user read it: the next write makes a new one";
+        found.push(Finding::new(Severity::Warning, "CARD_UNREADABLE", what, fix.to_string()));
     }
     found
 }
@@ -86,14 +94,9 @@ fn index(
         let fix = "drop them: dos reindex --prune".to_string();
         found.push(Finding::new(Severity::Note, "REGISTRY_STALE", what, fix));
     }
-    let root = workspace.state.as_str();
-    let is_known = projects.iter().any(|row| text(row, "root") == Some(root));
-    if workspace.journal.exists() && !is_known && !home.leaves_out(&workspace.state) {
+    if is_behind(workspace, home, &registry, &projects) {
         let what = "the home registry has not been told of this workspace".to_string();
-        let fix = format!(
-            "the next command that writes tells it; or: dos reindex --under {}",
-            shell(root)
-        );
+        let fix = "tell it: dos doctor --fix".to_string();
         found.push(Finding::new(Severity::Note, "REGISTRY_BEHIND", what, fix));
     }
     let lock = home.lock();
@@ -110,6 +113,18 @@ fn index(
         );
         found.push(Finding::new(Severity::Warning, "REGISTRY_LOCK_STUCK", what, fix));
     }
+}
+
+/// Is there something to know of this workspace that the registry does not?
+fn is_behind(
+    workspace: &Workspace,
+    home: &Home,
+    registry: &Registry<'_, RealDisk, RealClock>,
+    projects: &[Object],
+) -> bool {
+    workspace.journal.exists()
+        && !home.leaves_out(&workspace.state)
+        && !registry.has(projects, workspace)
 }
 
 fn journal(context: &Context, workspace: &Workspace, now: Timestamp) -> Option<Finding> {
@@ -159,8 +174,8 @@ pub fn fix(context: &Context) -> anyhow::Result<Vec<String>> {
             registry.reindex(false, &[])?;
             done.push("the home registry was made anew".to_string());
         }
-        if workspace.journal.exists()
-            && matches!(workspace.tell(&RealDisk, &context.clock), Told::Now)
+        if is_behind(&workspace, home, &registry, &registry.projects()?)
+            && matches!(workspace.tell_again(&RealDisk, &context.clock)?, Told::Now)
         {
             done.push("the home registry was told of this workspace".to_string());
         }

@@ -65,8 +65,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         machine::fix(context)?.iter().for_each(|did| output::note(&format!("fixed: {did}")));
     }
     let report = gather::Report::gather(context, gather::Scope::Workspace)?;
-    let elsewhere =
-        args.all.then(|| elsewhere::Elsewhere::gather(context, &report.root)).transpose()?;
+    let elsewhere = args.all.then(|| elsewhere::Elsewhere::gather(context, &report)).transpose()?;
     if args.json {
         let mut object = report.json();
         object.extend(elsewhere.iter().map(|seen| ("elsewhere".to_string(), seen.json())));
@@ -85,14 +84,18 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 /// Writes down that the state of the workspace is trusted, if it needs that.
 fn trust(context: &Context) -> anyhow::Result<()> {
     let workspace = context.quiet_workspace()?;
-    let Some(distrust) = &workspace.distrust else {
+    let Some(distrust) = workspace.first_doubt(&RealDisk) else {
         output::note("nothing to trust: the state is in its place, and this user's");
         return Ok(());
     };
     let home = workspace.home.as_ref().ok_or(StoreError::NoHome)?;
     let registry = Registry::new(&RealDisk, &context.clock, home, &workspace.host);
-    registry.trust(&workspace.state, distrust)?;
+    registry.trust(&workspace.state, &distrust)?;
     output::note(&format!("trusted from now on: {}", distrust.error()));
+    // Only what was shown is trusted.
+    if let Some(next) = context.quiet_workspace()?.first_doubt(&RealDisk) {
+        output::note(&format!("not trusted: {}; to trust that too, run this again", next.error()));
+    }
     Ok(())
 }
 

@@ -42,6 +42,7 @@ fn holder(fields: Value, silent: i64, death: Option<Death>) -> Holder {
         process_alive: None,
     };
     Holder {
+        worktree: None,
         lease: Lease::from_object(object.as_object().unwrap().clone()),
         verdict: classify(&progress, &LivenessPolicy::default()),
         death,

@@ -1,0 +1,156 @@
+//! Work trees whose repository is in an odd place, and those that are moved while somebody works in them.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use dos_tests::TestEnv;
+
+use super::{SHARED, git, repository, take};
+use crate::{API_WEB, empty, field};
+
+fn shared() -> String {
+    format!("{API_WEB}{SHARED}")
+}
+
+/// A lane that one work tree holds is refused in the other, both ways.
+#[track_caller]
+fn meet(env: &TestEnv, one: &str, other: &str) {
+    env.dos(&take(one, "api", "a")).exits(0);
+    let refused = env.dos(&take(other, "api", "b")).exits(1).json();
+    assert_eq!(refused["blocked_by"][0]["holder"], "a");
+    env.dos(&take(other, "web", "b")).exits(0);
+    let refused = env.dos(&take(one, "web", "a")).exits(1).json();
+    assert_eq!(refused["blocked_by"][0]["holder"], "b");
+    for (owner, lane) in [("a", "api"), ("b", "web")] {
+        env.dos(&format!("lease-lane release --workspace {one} --lane {lane} --owner {owner}"))
+            .exits(0);
+    }
+}
+
+#[test]
+fn a_git_folder_elsewhere_is_where_the_work_trees_meet() {
+    for folder in ["apart", "apart/.git"] {
+        let env = empty();
+        env.write("main/dos.toml", shared());
+        fs::create_dir_all(env.path("apart")).unwrap();
+        git(&env, "main", &format!("init -q --separate-git-dir ../{folder}"));
+        git(&env, "main", "add .");
+        git(&env, "main", "commit -q -m x");
+        git(&env, "main", "worktree add -q ../one");
+        git(&env, "main", "worktree add -q ../two");
+        meet(&env, "one", "two");
+        // Nothing in the repository says where its main work tree is: anybody could say so.
+        env.dos(&take("main", "api", "a")).exits(2).says("dos doctor --trust");
+        assert!(!env.path("main/.dos").exists());
+        env.dos("doctor --trust --workspace main").exits(0);
+        meet(&env, "main", "one");
+        // It can say so.
+        let env_top = env.path("main").canonicalize().unwrap();
+        let home = env.outer().join("home/.dos/trusted.jsonl");
+        fs::remove_file(home).unwrap();
+        git(&env, "main", &format!("config core.worktree {}", env_top.display()));
+        meet(&env, "two", "main");
+        assert!(env.path("main/.dos/lane-journal.jsonl").exists());
+    }
+}
+
+#[test]
+fn a_git_folder_that_is_a_link_is_where_the_work_trees_meet() {
+    let env = repository(&shared(), &[]);
+    fs::rename(env.path("main/.git"), env.path("apart")).unwrap();
+    symlink("../apart", env.path("main/.git")).unwrap();
+    git(&env, "main", "worktree add -q ../one");
+    env.dos("doctor --trust --workspace main").exits(0);
+    meet(&env, "main", "one");
+}
+
+#[test]
+fn the_work_trees_of_a_submodule_meet_in_it() {
+    let env = repository(&shared(), &[]);
+    env.write("outer/dos.toml", shared());
+    git(&env, "outer", "init -q");
+    git(&env, "outer", "-c protocol.file.allow=always submodule --quiet add ../main sub");
+    git(&env, "outer", "add .");
+    git(&env, "outer", "commit -q -m x");
+    git(&env, "outer/sub", "worktree add -q ../../one");
+    meet(&env, "outer/sub", "one");
+    assert!(env.path("outer/sub/.dos/lane-journal.jsonl").exists());
+    // The repository around it is another one, and so is the one that it was cloned from.
+    env.dos(&take("one", "api", "a")).exits(0);
+    env.dos(&take("outer", "api", "b")).exits(0);
+    env.dos(&take("main", "api", "c")).exits(0);
+    let listed = env.dos("projects --json").exits(0).json();
+    assert_eq!(field(&listed, "label"), ["main", "outer", "sub"]);
+}
+
+#[test]
+fn a_moved_work_tree_keeps_its_lanes() {
+    let env = repository(&shared(), &["one", "two"]);
+    env.dos(&take("one", "api", "a")).exits(0);
+    fs::create_dir(env.path("deep")).unwrap();
+    git(&env, "main", "worktree move ../one ../deep/er");
+    let live = env.dos("lease-lane live --workspace two").exits(0).json();
+    assert_eq!(field(&live, "holder"), ["a"]);
+    env.dos(&take("two", "api", "b")).exits(1);
+    env.dos("lease-lane heartbeat --workspace deep/er --lane api --owner a").exits(0);
+    let shown = env.dos("top --json --workspace two").exits(0).json();
+    let now = env.path("deep/er").canonicalize().unwrap();
+    assert_eq!(shown["lanes"][0]["worktree"], now.to_str().unwrap());
+    let text = env.dos("top --once --workspace two").exits(0).stdout.clone();
+    assert!(text.contains("a in er"), "{text}");
+    // Whoever comes to its old place later, by the same name, is another one.
+    git(&env, "main", "worktree add -q ../one -b again");
+    git(&env, "main", "worktree remove --force ../deep/er");
+    fs::remove_dir_all(env.path("one")).unwrap();
+    let grant = env.dos(&take("two", "api", "b")).exits(0).json();
+    assert!(grant["scavenged"][0]["reason"].as_str().unwrap().contains("was removed"), "{grant}");
+}
+
+#[test]
+fn a_name_that_git_gives_again_is_not_the_work_tree_that_had_it() {
+    let env = repository(&shared(), &["one", "two"]);
+    env.dos(&take("one", "api", "a")).exits(0);
+    git(&env, "main", "worktree remove ../one");
+    git(&env, "main", "worktree add -q ../elsewhere/one -b again");
+    assert!(env.path("main/.git/worktrees/one").exists());
+    env.dos(&take("two", "api", "b")).exits(0);
+}
+
+#[test]
+fn the_main_work_tree_takes_its_lanes_along() {
+    let env = repository(&shared(), &["one"]);
+    env.dos(&take("main", "api", "a")).exits(0);
+    fs::rename(env.path("main"), env.path("moved")).unwrap();
+    env.dos(&take("one", "api", "b")).exits(2).says("git worktree repair");
+    assert!(!env.path("one/.dos").exists());
+    git(&env, "moved", "worktree repair");
+    env.dos(&take("one", "api", "b")).exits(1);
+    env.dos("lease-lane heartbeat --workspace moved --lane api --owner a").exits(0);
+}
+
+#[test]
+fn a_work_tree_that_was_moved_without_git_does_not_referee_alone() {
+    let env = repository(&shared(), &["one", "two"]);
+    env.dos(&take("two", "api", "b")).exits(0);
+    fs::rename(env.path("one"), env.path("three")).unwrap();
+    env.dos(&take("three", "api", "a")).exits(2).says("git worktree repair");
+    let findings = env.dos("doctor --json --workspace three").exits(0).json()["findings"].clone();
+    assert!(field(&findings, "code").contains(&"STATE_UNTRUSTED".to_string()), "{findings}");
+    git(&env, "three", "worktree repair");
+    env.dos(&take("three", "api", "a")).exits(1);
+}
+
+#[test]
+fn a_folder_that_is_a_link_in_the_main_work_tree_leads_nobody_away() {
+    let env = repository("", &[]);
+    let victim = env.outer().join("victim");
+    fs::create_dir(&victim).unwrap();
+    env.write("main/sub/dos.toml", SHARED);
+    git(&env, "main", "add .");
+    git(&env, "main", "commit -q -m y");
+    git(&env, "main", "worktree add -q ../one");
+    fs::remove_dir_all(env.path("main/sub")).unwrap();
+    symlink(&victim, env.path("main/sub")).unwrap();
+    env.dos(&take("one/sub", "main", "a")).exits(2).says("leads out of the workspace");
+    assert_eq!(fs::read_dir(&victim).unwrap().count(), 0);
+}
