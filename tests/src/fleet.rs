@@ -93,10 +93,20 @@ done
 const SOON: Duration = Duration::from_secs(50);
 const LANES: [&str; 6] = ["steady", "crash", "hang", "spin", "good", "extra"];
 
-/// A workspace with workers.
+/// A workspace with workers, of which none outlives it.
 pub struct Fleet {
     /// The workspace.
     pub env: TestEnv,
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        let lanes = LANES.iter().chain(&["one", "two", "auto"]);
+        for pid in lanes.flat_map(|lane| self.running(lane)) {
+            // Each is the first of a group of its own.
+            let _ = Command::new("kill").args(["-KILL", "--", &format!("-{pid}")]).status();
+        }
+    }
 }
 
 impl Fleet {

@@ -13,7 +13,7 @@ use dos_core::fleet::run_id::RunId;
 use dos_core::fleet::supervise::{Plan, SupervisePolicy};
 use dos_core::fleet::supervisor::{Crew, Effect, Event, Input, Rules, Step, Why, Worker};
 use dos_core::lane::lease::LeaseKey;
-use dos_core::lane::{Command, Outcome, Request};
+use dos_core::lane::{Cause, Command, Outcome, Request};
 use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::RealDisk;
 use dos_store::lock::{guard_path, kernel_lock};
@@ -289,7 +289,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Starts a worker, if its lane would be granted now.
+    /// Starts a worker, if its lane would be granted now. One that picks what it takes may find what no
+    /// lane declares, unless nothing at all may start.
     fn start(&mut self, lane: &str) {
         let policy = self.rules.policy;
         let declared = policy.lanes.knows(lane);
@@ -301,6 +302,7 @@ impl Supervisor<'_> {
         };
         let refused = match self.referee.arbitrate(&request, None, policy) {
             Ok((Ok(_), _)) => None,
+            Ok((Err(refusal), _)) if !declared && refusal.cause != Cause::ExclusiveLive => None,
             Ok((Err(refusal), moment)) => Some(refusal.explain(moment.now)),
             Err(error) => Some(error.to_string()),
         };

@@ -163,7 +163,7 @@ fn a_worker_under_a_name_of_its_own_is_known_by_its_run() {
 #[test]
 fn lanes_that_are_picked_are_shared_up_to_the_budget() {
     let fleet = Fleet::new(DOS, &TWO.replace("target = 2", "target = 4\nmax_concurrency = 4"));
-    let script = "#!/bin/sh\n[ -n \"$1\" ] && exec $DOS run --lane $1 -- sleep 1000\n\
+    let script = "#!/bin/sh\necho $$ >> ${1:-auto}.pids\n[ -n \"$1\" ] && exec $DOS run --lane $1 -- sleep 1000\n\
                   exec $DOS run --tree \"part/$$/**\" -- sleep 1000\n";
     fleet.script("worker.sh", script);
     let supervisor = fleet.supervise(&[]);
