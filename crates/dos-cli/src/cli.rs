@@ -74,6 +74,7 @@ pub enum Verb {
     Init(verbs::init::Args),
     #[command(subcommand)]
     Journal(verbs::journal::Verb),
+    Keeper(verbs::keeper::Args),
     Learn(verbs::learn::Args),
     #[command(subcommand)]
     Lease(verbs::lease::Verb),
@@ -121,6 +122,7 @@ impl Verb {
             Self::Hook(verb) => verb.run(context),
             Self::Init(args) => verbs::init::run(context, args),
             Self::Journal(verb) => verb.run(context),
+            Self::Keeper(_) => Ok(verbs::keeper::run()),
             Self::Learn(args) => verbs::learn::run(context, args),
             Self::Lease(verb) => verb.run(context),
             Self::LeaseLane(verb) => verb.run(context),

@@ -40,6 +40,7 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
+    dos_drivers::bounded::keep_commands();
     let answered = Context::gather(&cli).and_then(|context| cli.verb.run(&context));
     match answered {
         Ok(exit) => exit.into(),

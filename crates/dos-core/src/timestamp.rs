@@ -75,7 +75,7 @@ impl Timestamp {
     }
 }
 
-fn digits(text: &str, width: usize) -> Option<u32> {
+pub(crate) fn digits(text: &str, width: usize) -> Option<u32> {
     let plain = text.len() == width && text.bytes().all(|byte| byte.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
 }

@@ -8,13 +8,12 @@ use dos_core::witness::{Accountability, EvidenceSource, Sight};
 use crate::snapshot::command::words;
 use crate::{bounded, spawn};
 
-/// How long a command may take.
-const WITHIN: Duration = Duration::from_secs(120);
-
 /// Runs the command that it is asked about, in this folder.
 pub struct Acceptance<'a> {
     /// Where it runs.
     pub folder: &'a Utf8Path,
+    /// How long it may take.
+    pub within: Duration,
 }
 
 impl EvidenceSource for Acceptance<'_> {
@@ -32,7 +31,7 @@ impl EvidenceSource for Acceptance<'_> {
         let mut command = spawn::command(program, self.folder);
         command.args(arguments);
         let ended =
-            bounded::run_with_us(command, WITHIN, None).map_err(|error| error.to_string())?;
+            bounded::run_with_us(command, self.within, None).map_err(|error| error.to_string())?;
         match ended.status.code() {
             Some(0) => Ok((Sight::Present, format!("{program} ended with 0"))),
             Some(code) => Ok((Sight::Absent, format!("{program} ended with {code}"))),

@@ -31,7 +31,7 @@ pub const VERB: &str = "gate";
 /// How long a process that was started may take to come to the gate.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// This program, also when its file has been replaced meanwhile.
-const OURSELVES: &str = "/proc/self/exe";
+pub(crate) const OURSELVES: &str = "/proc/self/exe";
 
 /// What is to be started.
 pub struct Launch<'a> {

@@ -1,15 +1,17 @@
 //! Snapshots of states that were taken, in `.dos/snapshots`.
 //!
 //! A snapshot is a file whose name is the SHA-256 of its content. An append-only log says which name
-//! was given to which file, and each of its records names the hash of the one before it. Whoever
-//! reads a snapshot hashes it first: what was changed afterwards is no snapshot any more.
+//! was given to which file, and each of its records names the hash of the one before it; beside it
+//! stands how many records it has at least, so that a log that was cut shows. Whoever reads a
+//! snapshot hashes it first: what was changed afterwards is no snapshot any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use camino::Utf8PathBuf;
 use dos_core::journal::decode::object_of;
 use dos_core::journal::entry::Record;
+use dos_core::json::canonical;
 use dos_core::limits::STATE_BYTES_MAX;
 use dos_core::timestamp::Timestamp;
 use dos_core::witness::taken::{Seal, SnapshotName};
@@ -25,6 +27,8 @@ use crate::side_log;
 use crate::snapshot::hex;
 use crate::workspace::Workspace;
 
+/// Longest file that says how long the log is, in bytes.
+const HEAD_BYTES_MAX: usize = 4096;
 /// So much is written at once.
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// Longest file that is read.
@@ -45,6 +49,8 @@ pub struct Row {
     pub seal: Seal,
     /// Since when.
     pub ts: String,
+    /// Was the name taken from it, instead of given to it?
+    pub dropped: bool,
 }
 
 /// What a keeping came to.
@@ -56,13 +62,61 @@ pub enum Kept {
     NameTaken(Row),
 }
 
+/// What a dropping came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// The name is free, and these files are gone that no name uses any more.
+    Done(Row, Vec<Seal>),
+    /// No snapshot has this name.
+    NoSuchName,
+    /// Names count for nothing, so that nobody can tell which files are in use.
+    Broken(Broken),
+}
+
 /// Every name that was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// In the order in which they were given; of equal names the last one counts.
     pub rows: Vec<Row>,
-    /// The first line, from 1, that does not follow from the one before it, or cannot be read.
-    pub broken_at: Option<u64>,
+    /// Why none of them counts.
+    pub broken: Option<Broken>,
+}
+
+/// How it shows that the log of names was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The line, from 1, does not follow from the one before it, or cannot be read.
+    #[error("line {0} of names.jsonl was changed after it was written")]
+    Line(u64),
+    /// There are fewer lines than there were.
+    #[error("names.jsonl was cut: it has {lines} lines, and had {were}")]
+    Cut {
+        /// How many there are.
+        lines: u64,
+        /// How many there were.
+        were: u64,
+    },
+    /// What says how many lines there are is gone, or cannot be read.
+    #[error("names.head, which says how long names.jsonl is, is gone or damaged")]
+    Headless,
+}
+
+impl Broken {
+    /// The first line, from 1, that cannot be relied on.
+    pub fn first_line(self) -> u64 {
+        match self {
+            Self::Line(line) => line,
+            Self::Cut { lines, .. } => lines + 1,
+            Self::Headless => 1,
+        }
+    }
+}
+
+/// How long the log is at least, and the SHA-256 of its last line then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Head {
+    lines: u64,
+    last: String,
 }
 
 /// A snapshot as it was found.
@@ -94,46 +148,195 @@ impl<D: Disk + Clone> Taken<D> {
     ) -> Result<Kept, StoreError> {
         workspace.prepare_write(&self.disk, self.log.path())?;
         let mut kept = None;
-        side_log::append(&self.disk, clock, &self.log, || {
-            let held = self.names()?.of(name.as_str()).cloned();
+        self.append(clock, |names| {
+            let held = names.of(name.as_str()).cloned();
             if let Some(row) = held.filter(|_| !replace) {
                 kept = Some(Kept::NameTaken(row));
-                return Ok(String::new());
+                return Ok(None);
             }
             let seal = self.write(lines)?;
-            let row = json!({
-                "name": name.as_str(),
-                "sha256": seal.as_str(),
-                "ts": now.to_string(),
-            });
-            kept = Some(Kept::New(seal));
-            let Value::Object(row) = row else { return Ok(String::new()) };
-            let last = match self.log.open()? {
-                Some(file) => self.log.last_line(&file, |line| object_of(line).is_some())?,
-                None => None,
-            };
-            let row = vec![Record::from_object(row)];
-            let linked = chain::linked(row, last.as_deref().unwrap_or_default());
-            Ok(linked.iter().map(Record::line).collect())
+            let (name, ts) = (name.as_str().to_string(), now.to_string());
+            kept = Some(Kept::New(seal.clone()));
+            Ok(Some(Row { name, seal, ts, dropped: false }))
         })?;
         kept.ok_or_else(|| self.failed("read")(io::Error::other("it says nothing")))
     }
 
+    /// Takes a name from its snapshot, and removes the files that only dropped names ever had. That a
+    /// name was dropped, and which snapshot it was, stays in the log.
+    pub fn drop_name<C: Clock>(
+        &self,
+        (workspace, clock): (&Workspace, &C),
+        name: &SnapshotName,
+        now: Timestamp,
+    ) -> Result<Dropped, StoreError> {
+        if self.names()? == Names::default() {
+            return Ok(Dropped::NoSuchName);
+        }
+        workspace.prepare_write(&self.disk, self.log.path())?;
+        let mut dropped = Dropped::NoSuchName;
+        self.append(clock, |names| {
+            if let Some(broken) = names.broken {
+                dropped = Dropped::Broken(broken);
+                return Ok(None);
+            }
+            let Some(held) = names.of(name.as_str()) else { return Ok(None) };
+            let row = Row { ts: now.to_string(), dropped: true, ..held.clone() };
+            dropped = Dropped::Done(row.clone(), Vec::new());
+            Ok(Some(row))
+        })?;
+        if let Dropped::Done(_, removed) = &mut dropped {
+            *removed = self.sweep(clock)?;
+        }
+        Ok(dropped)
+    }
+
+    /// Removes the files that only dropped names ever had; also those that a drop before this one left
+    /// behind when it was killed.
+    fn sweep<C: Clock>(&self, clock: &C) -> Result<Vec<Seal>, StoreError> {
+        let mut removed = Vec::new();
+        self.append(clock, |names| {
+            let used = names.used();
+            let unused: BTreeSet<&Seal> = names
+                .rows
+                .iter()
+                .map(|row| &row.seal)
+                .filter(|seal| !used.contains(seal))
+                .collect();
+            for seal in unused.into_iter().filter(|_| names.broken.is_none()) {
+                let path = self.path(seal);
+                let failed = || StoreError::io("remove", &path);
+                if self.disk.stat(&path).map_err(failed())?.is_some() {
+                    self.disk.remove(&path).map_err(failed())?;
+                    removed.push(seal.clone());
+                }
+            }
+            Ok(None)
+        })?;
+        if !removed.is_empty() {
+            self.log.sync_folder()?;
+        }
+        Ok(removed)
+    }
+
+    /// Appends the row that is made of all names, under the lock, and then says how long the log is.
+    fn append<C: Clock>(
+        &self,
+        clock: &C,
+        make: impl FnOnce(&Names) -> Result<Option<Row>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut head = None;
+        side_log::append(&self.disk, clock, &self.log, || {
+            let (names, now) = self.scanned()?;
+            // The first thing that is written, so that it is missing only where it was removed.
+            if now == Head::default() && names.broken.is_none() {
+                self.write_head(&now)?;
+            }
+            let Some(row) = make(&names)? else { return Ok(String::new()) };
+            let record = json!({"name": row.name, "sha256": row.seal.as_str(), "ts": row.ts});
+            let Value::Object(mut record) = record else { return Ok(String::new()) };
+            if row.dropped {
+                record.insert("dropped".to_string(), true.into());
+            }
+            let last = match self.log.open()? {
+                Some(file) => self.log.last_line(&file, |line| object_of(line).is_some())?,
+                None => None,
+            };
+            let record = vec![Record::from_object(record)];
+            let linked = chain::linked(record, last.as_deref().unwrap_or_default());
+            let text: String = linked.iter().map(Record::line).collect();
+            let last = hex(&Sha256::digest(text.trim_end_matches('\n')));
+            // While it is broken, it stays broken: what is missing does not come back.
+            head = Some(Head { lines: now.lines + 1, last }).filter(|_| names.broken.is_none());
+            Ok(text)
+        })?;
+        match head {
+            Some(head) => self.advance(clock, &head),
+            None => Ok(()),
+        }
+    }
+
+    /// Says how long the log is, unless somebody else has said more meanwhile.
+    fn advance<C: Clock>(&self, clock: &C, head: &Head) -> Result<(), StoreError> {
+        side_log::append(&self.disk, clock, &self.log, || {
+            match self.head()? {
+                Some(said) if said.lines >= head.lines => {}
+                _ => self.write_head(head)?,
+            }
+            Ok(String::new())
+        })
+    }
+
     /// Every name that was given.
     pub fn names(&self) -> Result<Names, StoreError> {
+        Ok(self.scanned()?.0)
+    }
+
+    /// Every name that was given, and how long the log is.
+    fn scanned(&self) -> Result<(Names, Head), StoreError> {
+        // Read first: the log may be longer than it says, and never shorter.
+        let head = self.head()?;
         let mut names = Names::default();
         let mut check = ChainCheck::default();
-        let mut unread = None;
+        let (mut unread, mut other) = (None, None);
+        let mut now = Head::default();
         self.log.scan(|line| {
+            now.lines = line.number + 1;
+            if head.as_ref().is_some_and(|head| head.lines == now.lines)
+                && head.as_ref().map(|head| &head.last) != Some(&hex(&Sha256::digest(line.bytes)))
+            {
+                other = Some(line.number);
+            }
             check.look(line);
             match row(line.bytes) {
                 Some(row) => names.rows.push(row),
                 None => unread = unread.or(Some(line.number)),
             }
         })?;
+        now.last = check.last().unwrap_or_default();
         let broken = check.broken_at(true).map(|place| place.line);
-        names.broken_at = broken.into_iter().chain(unread).min().map(|line| line + 1);
-        Ok(names)
+        let line = broken.into_iter().chain(unread).chain(other).min();
+        names.broken = match (line, head) {
+            (Some(line), _) => Some(Broken::Line(line + 1)),
+            (None, None) if now.lines == 0 => None,
+            (None, None) => Some(Broken::Headless),
+            (None, Some(head)) if head.lines > now.lines => {
+                Some(Broken::Cut { lines: now.lines, were: head.lines })
+            }
+            (None, Some(_)) => None,
+        };
+        Ok((names, now))
+    }
+
+    /// How long the log is said to be. Text that says nothing counts as none.
+    fn head(&self) -> Result<Option<Head>, StoreError> {
+        let path = self.head_path();
+        let file = match self.disk.open_read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(StoreError::io("read", &path))?,
+        };
+        let content = read_open(&file, HEAD_BYTES_MAX).map_err(StoreError::io("read", &path))?;
+        let read = || {
+            let object = object_of(content.trim_ascii_end())?;
+            let last = object.get("last")?.as_str()?.to_string();
+            Some(Head { lines: object.get("lines")?.as_u64()?, last })
+        };
+        Ok(read())
+    }
+
+    fn write_head(&self, head: &Head) -> Result<(), StoreError> {
+        let text = canonical(&json!({"last": head.last, "lines": head.lines})) + "\n";
+        let (path, draft) = (self.head_path(), self.log.path().with_file_name("head.tmp"));
+        let failed = || StoreError::io("write", &path);
+        remove_if_there(&self.disk, &draft).map_err(failed())?;
+        let file = self.disk.create_new(&draft, text.as_bytes()).map_err(failed())?;
+        file.sync().map_err(failed())?;
+        self.disk.rename(&draft, &path).map_err(failed())?;
+        self.log.sync_folder()
+    }
+
+    fn head_path(&self) -> Utf8PathBuf {
+        self.log.path().with_file_name("names.head")
     }
 
     /// The snapshots that no name was ever given to, as far as the names are still there.
@@ -222,12 +425,31 @@ impl<D: Disk + Clone> Taken<D> {
 }
 
 impl Names {
-    /// The row of a name.
+    /// The row of a name that a snapshot has.
     pub fn of(&self, name: &str) -> Option<&Row> {
+        self.last_of(name).filter(|row| !row.dropped)
+    }
+
+    /// The row that says last what became of a name.
+    pub fn last_of(&self, name: &str) -> Option<&Row> {
         self.rows.iter().rev().find(|row| row.name == name)
     }
 
-    /// The rows that count, by their names.
+    /// The snapshots that a name uses: the one that has it, and those that had it since it was given
+    /// first, or anew after it was dropped.
+    fn used(&self) -> BTreeSet<&Seal> {
+        let mut used = BTreeMap::<&str, Vec<&Seal>>::new();
+        for row in &self.rows {
+            if row.dropped {
+                used.remove(row.name.as_str());
+            } else {
+                used.entry(&row.name).or_default().push(&row.seal);
+            }
+        }
+        used.into_values().flatten().collect()
+    }
+
+    /// What became last of each name, by the names.
     pub fn current(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.rows.iter().rev().collect();
         // Stable: of equal names the newest stays in front.
@@ -240,5 +462,10 @@ impl Names {
 fn row(line: &[u8]) -> Option<Row> {
     let object = object_of(line)?;
     let text = |field: &str| Some(object.get(field)?.as_str()?.to_string());
-    Some(Row { name: text("name")?, seal: Seal::parse(&text("sha256")?)?, ts: text("ts")? })
+    let dropped = match object.get("dropped") {
+        None => false,
+        Some(flag) => flag.as_bool()?,
+    };
+    let seal = Seal::parse(&text("sha256")?)?;
+    Some(Row { name: text("name")?, seal, ts: text("ts")?, dropped })
 }

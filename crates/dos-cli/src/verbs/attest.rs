@@ -17,7 +17,7 @@ use crate::output::{self, printable};
 use crate::record;
 use crate::verbs::shared::KeyFile;
 use crate::verbs::snapshot;
-use crate::verbs::state_diff::{Compared, read_both};
+use crate::verbs::state_diff::{Compared, read_both, unwitnessed};
 
 /// Sign what a witness saw of a claim, for somebody who was not there
 ///
@@ -114,7 +114,8 @@ fn witnessed(
             if !claim.expect.is_empty() {
                 bail!("--expect is asked of states; give --before and --after");
             }
-            let facts = Acceptance { folder: &workspace.root }.gather(command);
+            let within = args.compared.readable.within;
+            let facts = Acceptance { folder: &workspace.root, within }.gather(command);
             Ok((witness_effect(Some(&claim.effect), &[facts]), command.to_string()))
         }
         (None, Some(before), Some(after)) => {
@@ -122,12 +123,14 @@ fn witnessed(
             let both = read_both(context, workspace, (before, after), &args.compared)?;
             let (verdict, seals) = match &both {
                 Ok((before, after)) => {
-                    let verdict = StateDiff::new(before, after, &rules).judge(&claim);
+                    let verdict = match StateDiff::new(before, after, &rules) {
+                        Ok(diff) => diff.judge(&claim),
+                        Err(unlike) => unwitnessed(&claim, &unlike.to_string()),
+                    };
                     (verdict, [before, after].map(snapshot::sealed))
                 }
                 Err(unreadable) => {
-                    let mut verdict = witness_effect(Some(&claim.effect), &[]);
-                    verdict.reason = format!("UNWITNESSED: {unreadable}");
+                    let verdict = unwitnessed(&claim, &unreadable.to_string());
                     (verdict, [String::new(), String::new()])
                 }
             };

@@ -13,6 +13,7 @@ pub mod halt;
 pub mod hook;
 pub mod init;
 pub mod journal;
+pub mod keeper;
 pub mod lanes;
 pub mod learn;
 pub mod lease;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::journal::decode::object_of;
 use dos_core::lane::tree::checked_tree;
 use dos_core::lane::{Admission, Lanes, Lease, Refusal, Request};
@@ -11,11 +11,15 @@ use dos_core::timestamp::Timestamp;
 use dos_core::witness::WitnessRung;
 use dos_core::witness::rules::pointer;
 use dos_drivers::snapshot::Reading;
+use dos_store::disk::{Disk as _, RealDisk, read_open};
 use dos_store::ledger::WAIT_DEFAULT;
 use dos_store::workspace::Environment;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+
+/// Longest key that is read, in bytes.
+const KEY_BYTES_MAX: usize = 64 * 1024;
 
 /// Of a verb that has nothing but JSON to print: the flag is taken, as it is everywhere.
 #[derive(Debug, clap::Args)]
@@ -38,7 +42,7 @@ pub struct Printed {
 /// How a state is read.
 #[derive(Debug, clap::Args)]
 pub struct Readable {
-    /// What is read now was written by somebody else than this machine
+    /// What a file holds or a command prints was written by somebody else than this machine
     #[arg(long)]
     third_party: bool,
     /// Read JSON Lines, each under what this field holds (a name or a JSON pointer)
@@ -47,6 +51,9 @@ pub struct Readable {
     /// Read also what the ignore rules of a folder (tree:) leave out
     #[arg(long)]
     no_ignore: bool,
+    /// How long a command may take, and each command of git, e.g. 30s or 10m
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "120s")]
+    pub within: Duration,
 }
 
 impl Readable {
@@ -58,7 +65,8 @@ impl Readable {
             Some(field) => Some(pointer(field).context("--key")?),
             None => None,
         };
-        Ok(Reading { folder: &context.current, key, rung, everything: self.no_ignore })
+        let (folder, everything, within) = (&context.current, self.no_ignore, self.within);
+        Ok(Reading { folder, key, rung, within, everything })
     }
 }
 
@@ -75,13 +83,31 @@ impl KeyFile {
     pub fn read(&self, context: &Context) -> anyhow::Result<Vec<u8>> {
         if let Some(file) = &self.key_file {
             let path = context.current.join(file);
-            return std::fs::read(&path).with_context(|| format!("cannot read the key {path}"));
+            return content(&path, KEY_BYTES_MAX)
+                .with_context(|| format!("cannot read the key {path}"));
         }
         let key = context.environment.variable("DOS_ATTEST_KEY")?;
         let key = key.filter(|key| !key.is_empty());
         let key = key.context("there is no key; pass --key-file FILE or set DOS_ATTEST_KEY")?;
         Ok(key.into_bytes())
     }
+}
+
+/// What a file holds that somebody named. A pipe in its place would make us wait for somebody, and a
+/// device may have no end.
+pub fn content(path: &Utf8Path, most: usize) -> anyhow::Result<Vec<u8>> {
+    let file = RealDisk.open_read(path)?;
+    match read_open(&file, most) {
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            bail!("it is longer than {most} bytes")
+        }
+        read => Ok(read?),
+    }
+}
+
+/// The same, of a text.
+pub fn text_content(path: &Utf8Path, most: usize) -> anyhow::Result<String> {
+    String::from_utf8(content(path, most)?).ok().context("it is not UTF-8")
 }
 
 /// A lane request as it is typed.

@@ -1,13 +1,15 @@
 //! `dos snapshot`: a state that is read now and compared later.
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
+use dos_core::json;
 use dos_core::witness::taken::{self, Origin, Seal, SnapshotName};
-use dos_core::witness::{Snapshot, Unreadable};
+use dos_core::witness::value::canonical;
+use dos_core::witness::{Snapshot, Unreadable, WitnessRung};
 use dos_drivers::snapshot::{Reading, Source, TakenSnapshot};
 use dos_store::Workspace;
 use dos_store::clock::Clock;
 use dos_store::disk::RealDisk;
-use dos_store::taken::{Found, Kept, Names, Taken};
+use dos_store::taken::{Broken, Dropped, Found, Kept, Names, Taken};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -18,6 +20,16 @@ use crate::verbs::shared::{Readable, with};
 /// Take, list and show snapshots of states
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
+    /// Give up a name, and remove what no other name has
+    ///
+    /// Gone are the snapshot and those that had the name before it. That it was dropped, when, and the
+    /// SHA-256 of each stay in names.jsonl, and a file of that name is not taken for it.
+    #[command(after_help = "\
+Example:
+  dos snapshot drop before
+
+Exit codes: 0 dropped, 1 there is no snapshot of this name, or names.jsonl was changed, 4 busy.")]
+    Drop(Drop),
     /// List the snapshots that were taken, and whether they are still what they were
     #[command(after_help = "\
 Examples:
@@ -49,6 +61,16 @@ Examples:
 
 Exit codes: 0 taken, 1 the name is in use, 3 the state cannot be read, 4 busy.")]
     Take(Take),
+}
+
+/// Which name is given up.
+#[derive(Debug, clap::Args)]
+pub struct Drop {
+    /// The name
+    name: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// How they are listed.
@@ -94,6 +116,7 @@ impl Verb {
     pub fn run(&self, context: &Context) -> anyhow::Result<Exit> {
         let workspace = context.workspace()?;
         match self {
+            Self::Drop(args) => drop_name(context, &workspace, args),
             Self::List(args) => list(&workspace, args),
             Self::Show(args) => show(context, &workspace, args),
             Self::Take(args) => take(context, &workspace, args),
@@ -108,6 +131,12 @@ pub fn read(
     text: &str,
 ) -> anyhow::Result<Result<Snapshot, Unreadable>> {
     let source = Source::parse(text)?;
+    if reading.rung == WitnessRung::ThirdParty && !source.is_handed_over() {
+        bail!(
+            "--third-party is said of a file or of what a command prints; {text} is read by this \
+             machine itself"
+        );
+    }
     let store = Taken::of(workspace, &RealDisk);
     let unreadable = |name: &str, reason| {
         let origin = format!("snapshot:{name}");
@@ -143,10 +172,17 @@ pub fn read(
     if let Some((name, seal)) = kept {
         return Ok(Snapshot::read(&mut TakenSnapshot::new(&store, name, seal)));
     }
-    if let Source::Bare(name) = &source
-        && let Some(reason) = no_file(&store, reading, name)?
-    {
-        return Ok(Err(Unreadable { origin: name.clone(), reason }));
+    if let Source::Bare(name) = &source {
+        if let Some(reason) = no_file(&store, reading, name)? {
+            return Ok(Err(Unreadable { origin: name.clone(), reason }));
+        }
+        if SnapshotName::parse(name).is_ok() && !store.unnamed(&store.names()?)?.is_empty() {
+            let why = format!(
+                "there is a snapshot that lost its name (see `dos snapshot list`), and this may \
+                 have been it; write json:{name} for the file"
+            );
+            return unreadable(name, why);
+        }
     }
     match source.reader(reading) {
         Some(mut reader) => Ok(Snapshot::read(&mut *reader)),
@@ -171,16 +207,21 @@ fn seal_of(store: &Taken<RealDisk>, name: &str) -> anyhow::Result<Named> {
         return Ok(Named::Nothing);
     }
     let names = store.names()?;
-    if let Some(line) = names.broken_at {
+    if let Some(broken) = names.broken {
         // Any name may have been given to another snapshot, or taken away.
         let why = "so that no name of a snapshot counts; use its SHA-256";
-        return Ok(Named::Unsure(format!("{}, {why}", changed(line))));
+        return Ok(Named::Unsure(format!("{broken}, {why}")));
     }
-    Ok(names.of(name).map_or(Named::Nothing, |row| Named::Seal(row.seal.clone())))
-}
-
-fn changed(line: u64) -> String {
-    format!("line {line} of names.jsonl was changed after it was written")
+    Ok(match names.last_of(name) {
+        // A file of this name was not meant when it was a snapshot's.
+        Some(row) if row.dropped => Named::Unsure(format!(
+            "the snapshot of this name was dropped at {} (its SHA-256 was {})",
+            row.ts,
+            row.seal.as_str()
+        )),
+        Some(row) => Named::Seal(row.seal.clone()),
+        None => Named::Nothing,
+    })
 }
 
 /// Why a bare name is no file with a state, and what was meant, perhaps.
@@ -205,7 +246,8 @@ fn no_file(
 
 fn known(store: &Taken<RealDisk>) -> anyhow::Result<String> {
     let names = store.names()?;
-    let names: Vec<&str> = names.current().iter().map(|row| row.name.as_str()).collect();
+    let names = names.current().into_iter().filter(|row| !row.dropped);
+    let names: Vec<&str> = names.map(|row| row.name.as_str()).collect();
     Ok(match names.is_empty() {
         true => "none was taken yet, see `dos snapshot take --help`".to_string(),
         false => format!("these were: {}", names.join(", ")),
@@ -226,6 +268,7 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
     let state = snapshot.state();
     let origin = Origin {
         source: snapshot.source().to_string(),
+        shape: snapshot.shape().to_string(),
         rung: snapshot.rung(),
         taken_at: now.to_string(),
         keys: state.len(),
@@ -272,21 +315,54 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
     }
 }
 
+fn drop_name(context: &Context, workspace: &Workspace, args: &Drop) -> anyhow::Result<Exit> {
+    let name = SnapshotName::parse(&args.name)?;
+    let store = Taken::of(workspace, &RealDisk);
+    let now = context.clock.now()?;
+    let (answer, said, exit) = match store.drop_name((workspace, &context.clock), &name, now)? {
+        Dropped::Done(row, removed) => {
+            let seal = row.seal.as_str();
+            let kept = match removed.contains(&row.seal) {
+                true => "and removed it",
+                false => "which another name has as well",
+            };
+            let removed: Vec<&str> = removed.iter().map(Seal::as_str).collect();
+            let answer = json!({"outcome": "dropped", "name": row.name, "sha256": seal});
+            let said = format!("dropped {}, sealed {seal}, {kept}", row.name);
+            (with(answer, "removed", removed), said, Exit::Yes)
+        }
+        Dropped::NoSuchName => {
+            let reason = format!("no snapshot has the name {}; {}", args.name, known(&store)?);
+            (json!({"outcome": "no-such-name", "reason": reason}), reason, Exit::No)
+        }
+        Dropped::Broken(broken) => {
+            let reason = format!("{broken}, so that nobody can tell what a name stands for");
+            (json!({"outcome": "names-changed", "reason": reason}), reason, Exit::No)
+        }
+    };
+    match (args.json, exit) {
+        (true, _) => output::answer(&answer, true),
+        (false, Exit::Yes) => output::line(&printable(&said)),
+        (false, _) => output::note(&printable(&said)),
+    }
+    Ok(exit)
+}
+
 /// A state that cannot be read.
 fn unwitnessed(unreadable: &Unreadable, as_json: bool) -> Exit {
-    let reason = format!("UNWITNESSED: {unreadable}");
-    let answer = json!({"verdict": "UNWITNESSED", "reason": reason});
-    say_unwitnessed(unreadable, as_json.then_some(answer));
+    let why = unreadable.to_string();
+    let answer = json!({"verdict": "UNWITNESSED", "reason": format!("UNWITNESSED: {why}")});
+    say_unwitnessed(&why, as_json.then_some(answer));
     Exit::Unwitnessed
 }
 
-/// Says that a state cannot be read: with this answer, or to people.
-pub fn say_unwitnessed(unreadable: &Unreadable, as_json: Option<Value>) {
+/// Says that nothing can be told, and why: with this answer, or to people.
+pub fn say_unwitnessed(why: &str, as_json: Option<Value>) {
     match as_json {
         Some(answer) => output::answer(&answer, true),
         None => {
             output::line("VERDICT   UNWITNESSED");
-            output::line(&format!("WHY       {}", printable(&unreadable.to_string())));
+            output::line(&format!("WHY       {}", printable(why)));
         }
     }
 }
@@ -297,17 +373,20 @@ fn show(context: &Context, workspace: &Workspace, args: &Show) -> anyhow::Result
         Ok(snapshot) => snapshot,
         Err(unreadable) => return Ok(unwitnessed(&unreadable, args.json)),
     };
+    let entries = snapshot.state().iter();
     if args.json {
-        let entries = snapshot
-            .state()
-            .iter()
-            .map(|(key, value)| Ok((key.to_string(), serde_json::from_str::<Value>(value)?)));
-        let state: serde_json::Map<String, Value> =
-            entries.collect::<serde_json::Result<_>>().context("a number is out of all range")?;
-        output::answer(&with(side(&snapshot), "state", state), true);
+        // As text: a number would be rounded, or have no place, in a tree of values.
+        let head = json::canonical(&side(&snapshot));
+        let head = head.strip_suffix('}').unwrap_or_default();
+        let separators = std::iter::once("\n  ").chain(std::iter::repeat(",\n  "));
+        let entries = separators.zip(entries).filter_map(|(separator, (key, value))| {
+            let key = json::canonical(&Value::from(key));
+            Some(format!("{separator}{key}: {}", canonical(value).ok()?))
+        });
+        let first = std::iter::once(format!("{head}, \"state\": {{"));
+        output::lines(first.chain(entries).chain(std::iter::once("}}\n".to_string())));
         return Ok(Exit::Yes);
     }
-    let entries = snapshot.state().iter();
     output::lines(entries.filter_map(|(key, value)| taken::entry_line(key, value).ok()));
     Ok(Exit::Yes)
 }
@@ -316,6 +395,7 @@ fn show(context: &Context, workspace: &Workspace, args: &Show) -> anyhow::Result
 pub fn side(snapshot: &Snapshot) -> Value {
     json!({
         "source": snapshot.source(),
+        "shape": snapshot.shape(),
         "keys": snapshot.state().len(),
         "accountability": snapshot.rung().token(),
         "sha256": snapshot.seal(),
@@ -362,6 +442,7 @@ fn list(workspace: &Workspace, args: &List) -> anyhow::Result<Exit> {
     for row in names.current() {
         // One that cannot be read hides none of the others.
         let (origin, state) = match store.read(&row.seal) {
+            _ if row.dropped => (None, "dropped"),
             Ok(Found::Whole(text)) => (taken::origin(&text).ok(), "intact"),
             Ok(Found::Missing) => (None, "gone"),
             Ok(Found::Changed(_)) => (None, "changed"),
@@ -373,21 +454,26 @@ fn list(workspace: &Workspace, args: &List) -> anyhow::Result<Exit> {
         rows.push(Listed { name: row.name.clone(), seal, named_at, replaces, origin, state });
     }
     let unnamed = store.unnamed(&names)?;
-    let all_intact = rows.iter().all(|row| row.origin.is_some());
-    let sound = all_intact && names.broken_at.is_none() && unnamed.is_empty();
+    let all_intact = rows.iter().all(|row| row.origin.is_some() || row.state == "dropped");
+    let sound = all_intact && names.broken.is_none() && unnamed.is_empty();
     if args.json {
         let listed: Vec<Value> = rows.iter().map(Listed::to_json).collect();
         let unnamed: Vec<&str> = unnamed.iter().map(Seal::as_str).collect();
-        let answer = json!({"snapshots": listed, "names_broken_at": names.broken_at});
+        let broken_at = names.broken.map(Broken::first_line);
+        let answer = json!({"snapshots": listed, "names_broken_at": broken_at});
+        let broken = names.broken.map(|broken| broken.to_string());
+        let answer = with(answer, "names_broken", broken);
         output::answer(&with(answer, "unnamed", unnamed), true);
     } else {
         rows.iter().for_each(|row| output::line(&row.shown()));
         for seal in &unnamed {
             let seal = seal.as_str();
-            output::line(&format!("{seal} has no name: names.jsonl lost it, or it was put there"));
+            output::line(&format!(
+                "{seal} has no name: names.jsonl lost it, or it was put there; remove its file if you know it"
+            ));
         }
-        if let Some(line) = names.broken_at {
-            output::line(&changed(line));
+        if let Some(broken) = names.broken {
+            output::line(&broken.to_string());
         }
         if rows.is_empty() && sound {
             output::remark("no snapshot was taken yet, see `dos snapshot take --help`");
@@ -401,6 +487,7 @@ impl Listed {
         let Self { name, named_at, state, .. } = self;
         let of = match &self.origin {
             Some(origin) => format!("{} keys of {}", origin.keys, origin.source),
+            None if self.state == "dropped" => "its name is free".to_string(),
             None => "?".to_string(),
         };
         let replaces = self.replaces.as_ref().map(|seal| format!(", replaces {}", seal.as_str()));

@@ -15,10 +15,10 @@ use serde_json::json;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{self, printable};
-use crate::verbs::shared::{KeyFile, with};
+use crate::verbs::shared::{KeyFile, text_content, with};
 
 /// Longest receipt that is read, in bytes.
-const BYTES_MAX: u64 = 1024 * 1024;
+const BYTES_MAX: usize = 1024 * 1024;
 
 /// Check the signature of a receipt, and show what it says
 ///
@@ -112,14 +112,14 @@ fn text(context: &Context, args: &Args) -> anyhow::Result<String> {
     match &args.receipt {
         Some(file) => {
             let path = context.current.join(file);
-            let file = std::fs::File::open(&path);
-            let read = file.and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text));
-            read.with_context(|| format!("cannot read {path}"))?;
+            let read = text_content(&path, BYTES_MAX);
+            text = read.with_context(|| format!("cannot read {path}"))?;
         }
         None if std::io::stdin().is_terminal() => {}
         None => {
-            let stdin = std::io::stdin().lock();
-            stdin.take(BYTES_MAX).read_to_string(&mut text).context("cannot read the receipt")?;
+            let mut stdin = std::io::stdin().lock().take(BYTES_MAX as u64 + 1);
+            stdin.read_to_string(&mut text).context("cannot read the receipt")?;
+            anyhow::ensure!(text.len() <= BYTES_MAX, "it is longer than {BYTES_MAX} bytes");
         }
     }
     if text.trim().is_empty() {

@@ -22,4 +22,4 @@ pub use receipt::Receipt;
 pub use rules::Rules;
 pub use snapshot::{Snapshot, StateReader, Unreadable};
 pub use state::{State, StateBuilder, StateError};
-pub use state_diff::{Change, Delta, Kind, StateDiff, diff_state};
+pub use state_diff::{Change, Delta, Kind, StateDiff, Unlike, diff_state};

@@ -6,7 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::timestamp::Timestamp;
+use time::{Date, Month, OffsetDateTime, Time};
+
+use crate::timestamp::digits;
 
 /// The rules, as data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,11 @@ impl Rules {
 
     pub(crate) fn ignores(&self, path: &[String]) -> bool {
         self.ignore.iter().any(|place| place.covers(path))
+    }
+
+    /// Is a part left out, or something that it is in?
+    pub(crate) fn leaves_out(&self, path: &[String]) -> bool {
+        (1..=path.len()).any(|end| path.get(..end).is_some_and(|path| self.ignores(path)))
     }
 
     pub(crate) fn is_time(&self, path: &[String]) -> bool {
@@ -112,26 +119,53 @@ fn unescaped(component: &str) -> Option<String> {
     Some(plain)
 }
 
-/// The instant that a text names, with `Z` or any offset; `None` when it names none.
-pub(crate) fn instant(text: &str) -> Option<i64> {
-    let text = text.trim();
-    if let Some(stamp) = Timestamp::parse(text) {
-        return Some(stamp.millis());
-    }
-    let (body, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
-    let (sign, clock) = offset.split_at_checked(1)?;
-    let (hours, minutes) = clock.split_once(':')?;
-    let both: [i64; 2] = [hours.parse().ok()?, minutes.parse().ok()?];
-    let [hours, minutes] = both;
-    let digits = clock.bytes().all(|byte| byte == b':' || byte.is_ascii_digit());
-    if !digits || hours > 23 || minutes > 59 {
+/// The instant that a text names (RFC 3339, and ISO 8601 as far as it says a date, a time and an
+/// offset): seconds since 1970 and every digit of the fraction. `None` when it names none.
+pub(crate) fn instant(text: &str) -> Option<String> {
+    let (date, clock) = text.trim().split_once(['T', 't', ' '])?;
+    let mut parts = date.split('-');
+    let [year, month, day] = [4, 2, 2].map(|width| parts.next().and_then(|it| digits(it, width)));
+    let month = Month::try_from(u8::try_from(month?).ok()?).ok()?;
+    let day = u8::try_from(day?).ok()?;
+    let date = Date::from_calendar_date(i32::try_from(year?).ok()?, month, day).ok()?;
+    let (clock, east_seconds) = zone(clock.trim_end())?;
+    let (clock, fraction) = match clock.split_once(['.', ',']) {
+        Some((clock, fraction)) if clock.len() == 8 => (clock, fraction),
+        Some(_) => return None,
+        None => (clock, "0"),
+    };
+    if parts.next().is_some() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let shift = (hours * 60 + minutes) * 60_000;
-    let stamp = Timestamp::parse(&(body.to_owned() + "Z"))?.millis();
-    match sign {
-        "+" => Some(stamp - shift),
-        "-" => Some(stamp + shift),
-        _ => None,
+    let mut parts = clock.split(':').map(|part| digits(part, 2));
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
+    let [hour, minute, second] = [hour, minute, second].map(|part| u8::try_from(part).ok());
+    let time = Time::from_hms(hour?, minute?, second?).ok()?;
+    if parts.next().is_some() || fraction.is_empty() {
+        return None;
+    }
+    let seconds = OffsetDateTime::new_utc(date, time).unix_timestamp() - east_seconds;
+    Some(format!("{seconds}.{}", fraction.trim_end_matches('0')))
+}
+
+/// A time without its offset from UTC, and that, in seconds to the east.
+fn zone(clock: &str) -> Option<(&str, i64)> {
+    if let Some(clock) = clock.strip_suffix(['Z', 'z']) {
+        return Some((clock, 0));
+    }
+    let (clock, offset) = clock.split_at_checked(clock.rfind(['+', '-'])?)?;
+    let (sign, offset) = offset.split_at_checked(1)?;
+    let (hours, minutes) = match offset.split_once(':') {
+        Some(both) => both,
+        None => offset.split_at_checked(2)?,
+    };
+    let minutes = if minutes.is_empty() && offset.len() == 2 { "00" } else { minutes };
+    let (hours, minutes) = (digits(hours, 2)?, digits(minutes, 2)?);
+    let seconds = i64::from(hours * 3600 + minutes * 60);
+    let clock = clock.trim_end();
+    match (hours < 24 && minutes < 60, sign) {
+        (true, "+") => Some((clock, seconds)),
+        (true, _) => Some((clock, -seconds)),
+        (false, _) => None,
     }
 }

@@ -11,6 +11,9 @@ pub trait StateReader {
     fn source(&self) -> String;
     /// Reads it, or says why it cannot.
     fn read(&mut self) -> Result<State, String>;
+    /// How keys and values come about: the kind of reader, and what decides what a key means. States
+    /// are compared only where it is the same. Asked when it has been read.
+    fn shape(&self) -> String;
     /// Who wrote down what was read. An agent's own word has no such rung.
     fn rung(&self) -> WitnessRung;
     /// The SHA-256 that what was read is known by, if there is one.
@@ -35,6 +38,7 @@ pub trait StateReader {
 pub struct Snapshot {
     state: State,
     source: String,
+    shape: String,
     rung: WitnessRung,
     seal: Option<String>,
     taken_at: Option<String>,
@@ -59,6 +63,7 @@ impl Snapshot {
             Ok(state) => Ok(Self {
                 state,
                 source,
+                shape: reader.shape(),
                 rung: reader.rung(),
                 seal: reader.seal(),
                 taken_at: reader.taken_at(),
@@ -76,6 +81,11 @@ impl Snapshot {
     /// What was read.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// How its keys and values came about.
+    pub fn shape(&self) -> &str {
+        &self.shape
     }
 
     /// The SHA-256 that it is known by, where it was kept.

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::claim::{Claim, Expectation};
 use super::effect::{EffectVerdict, witness_effect};
 use super::evidence::{Accountability, EvidenceSource, Facts, Sight};
-use super::rules::Rules;
+use super::rules::{Rules, pointer_text};
 use super::snapshot::Snapshot;
 use super::state::{State, StateBuilder, StateError};
-use super::value::{canonical_of, find};
+use super::value::{canonical_at, canonical_of, find};
 
 /// The name of this witness.
 pub const NAME: &str = "state_diff";
@@ -180,18 +180,50 @@ impl<'a> Delta<'a> {
     }
 }
 
+/// Two snapshots that were read in different ways: a key of the one is none of the other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "cannot compare {before} with {after}: the one is {before_shape}, the other {after_shape}; read \
+     both in the same way"
+)]
+pub struct Unlike {
+    before: String,
+    after: String,
+    before_shape: String,
+    after_shape: String,
+}
+
 /// The witness that two snapshots are.
+#[derive(Debug)]
 pub struct StateDiff<'a> {
     delta: Delta<'a>,
     before: &'a Snapshot,
     after: &'a Snapshot,
+    rules: &'a Rules,
 }
 
 impl<'a> StateDiff<'a> {
-    /// Compares two snapshots.
-    pub fn new(before: &'a Snapshot, after: &'a Snapshot, rules: &Rules) -> Self {
+    /// Compares two snapshots that were read in the same way.
+    pub fn new(
+        before: &'a Snapshot,
+        after: &'a Snapshot,
+        rules: &'a Rules,
+    ) -> Result<Self, Unlike> {
+        if before.shape() != after.shape() {
+            let [before_shape, after_shape] = [before, after].map(|side| side.shape().to_owned());
+            let [before, after] = [before, after].map(|side| side.source().to_owned());
+            return Err(Unlike { before, after, before_shape, after_shape });
+        }
         let delta = diff_state(before.state(), after.state(), rules);
-        Self { delta, before, after }
+        Ok(Self { delta, before, after, rules })
+    }
+
+    /// Why what is missing on one side may only have gone out of sight, where that is so.
+    pub fn out_of_sight(&self) -> Option<&'static str> {
+        let why = "other files were left out before than after (.gitignore, .git/info/exclude), so \
+                   that what is only on one side may only have gone out of sight; read both with \
+                   --no-ignore";
+        (self.before.rules() != self.after.rules()).then_some(why)
     }
 
     /// What changed.
@@ -235,14 +267,16 @@ impl<'a> StateDiff<'a> {
                     let seen = kind.map(|kind| kind.token().to_owned());
                     return (false, seen.unwrap_or_else(|| self.unchanged(key)));
                 };
-                let at = |whole: &str| {
-                    let part = find(whole, path)?;
-                    canonical_of(part, &Rules::default()).ok()
-                };
+                // What does not count for the difference does not count here.
+                let counted = |part: &str| canonical_at(part, self.rules, path).ok();
+                let at = |whole: &str| counted(find(whole, path)?);
                 let was = change.and_then(Change::before).and_then(at);
                 match at(after) {
                     None => (false, format!("it has nothing there, {shown} was expected")),
-                    Some(is) if is != *value => (false, format!("it is {is}, not {shown}")),
+                    Some(is) if Some(&is) != counted(value).as_ref() => {
+                        let part = find(after, path).unwrap_or_default();
+                        (false, format!("it is {part}, not {shown}"))
+                    }
                     Some(is) if was.as_ref() == Some(&is) => {
                         (false, format!("{shown} was so before"))
                     }
@@ -280,11 +314,16 @@ impl EvidenceSource for Expecting<'_> {
         let key = self.diff.key_meant(subject);
         let [before, after] = [self.diff.before, self.diff.after];
         let in_both = before.state().get(key).is_some() && after.state().get(key).is_some();
-        if before.rules() != after.rules() && !in_both {
-            let why = "other files were left out before than after (.gitignore, \
-                       .git/info/exclude), so that it may only have gone out of sight; read both \
-                       with --no-ignore";
+        if let Some(why) = self.diff.out_of_sight().filter(|_| !in_both) {
             return Err(why.to_owned());
+        }
+        for expected in self.expect {
+            if let Expectation::Value { path, .. } = expected
+                && self.diff.rules.leaves_out(path)
+            {
+                let place = pointer_text(path);
+                return Err(format!("{place} is left out by the rules, so that it tells nothing"));
+            }
         }
         let default = [Expectation::Changed];
         let expect = if self.expect.is_empty() { default.as_slice() } else { self.expect };

@@ -24,6 +24,8 @@ const NAME_BYTES_MAX: usize = 64;
 pub struct Origin {
     /// What was read.
     pub source: String,
+    /// How its keys and values came about.
+    pub shape: String,
     /// Who stands for it.
     pub rung: WitnessRung,
     /// When it was read.
@@ -106,6 +108,7 @@ impl Origin {
             "accountability": self.rung.token(),
             "keys": self.keys,
             "schema": {"family": FAMILY, "version": VERSION},
+            "shape": self.shape,
             "source": self.source,
             "taken_at": self.taken_at,
         });
@@ -133,9 +136,11 @@ impl Origin {
         let rung = Accountability::named(text("accountability")?);
         let rung = rung.ok_or_else(|| bad("no accountability"))?;
         let rung = WitnessRung::try_from(rung).map_err(|error| bad(&error.to_string()))?;
-        let (source, taken_at) = (text("source")?.to_owned(), text("taken_at")?.to_owned());
+        let [source, shape, taken_at] = ["source", "shape", "taken_at"].map(text);
+        let (source, shape) = (source?.to_owned(), shape?.to_owned());
+        let taken_at = taken_at?.to_owned();
         let rules = header.get("rules").and_then(Value::as_str).map(ToOwned::to_owned);
-        Ok(Self { source, rung, taken_at, keys, rules })
+        Ok(Self { source, shape, rung, taken_at, keys, rules })
     }
 }
 

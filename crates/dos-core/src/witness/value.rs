@@ -2,6 +2,9 @@
 //!
 //! Two texts mean the same when their canonical texts are equal: keys sorted, one spelling for each
 //! text, numbers compared digit by digit, so that no number is rounded. `true` is never `1`.
+//!
+//! A text is walked along once, however deep it nests, and what is written is all that is held,
+//! besides twelve bytes for each member of the objects that are open.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -36,6 +39,9 @@ pub enum ValueError {
     /// A number whose exponent cannot be read.
     #[error("it holds a number out of all range ({0})")]
     Number(String),
+    /// More text than can be put in order.
+    #[error("it is too large to be compared")]
+    TooLarge,
 }
 
 /// The canonical text of any JSON text.
@@ -46,11 +52,20 @@ pub fn canonical(text: &str) -> Result<String, ValueError> {
 
 /// The canonical text of a text that is known to be JSON, without what the rules leave out.
 pub(crate) fn canonical_of(raw: &str, rules: &Rules) -> Result<String, ValueError> {
-    let mut out = String::with_capacity(raw.len());
-    let mut cursor = Cursor { text: raw, at: 0 };
-    let mut writer = Writer { out: &mut out, rules, path: Vec::new(), depth: 0 };
-    writer.value(&mut cursor)?;
-    Ok(out)
+    canonical_at(raw, rules, &[])
+}
+
+/// The same for a part of a value: the rules are asked about where it is in the whole.
+pub(crate) fn canonical_at(
+    raw: &str,
+    rules: &Rules,
+    path: &[String],
+) -> Result<String, ValueError> {
+    let mut writer = Writer::new(rules, true);
+    writer.out.reserve(raw.len());
+    writer.path.extend_from_slice(path);
+    writer.value(&mut Cursor { text: raw, at: 0 })?;
+    Ok(writer.out)
 }
 
 /// Checks a text that is known to be JSON for what would make it ambiguous. Plain values are fine.
@@ -63,29 +78,24 @@ pub(crate) fn check(raw: &str) -> Result<(), ValueError> {
     };
     match plain {
         true => Ok(()),
-        false => canonical_of(raw, &Rules::default()).map(drop),
+        false => Writer::new(&Rules::default(), false).value(&mut Cursor { text: raw, at: 0 }),
     }
 }
 
 /// The part of a JSON text at the components of a pointer.
 pub fn find<'a>(raw: &'a str, path: &[String]) -> Option<&'a str> {
-    let mut found = raw;
+    let mut cursor = Cursor { text: raw, at: 0 };
     for component in path {
-        let mut cursor = Cursor { text: found, at: 0 };
-        found = match cursor.peek() {
-            Some(b'{') => {
-                let members = cursor.members().ok()?;
-                members.into_iter().find(|(key, _)| key == component)?.1
-            }
+        match cursor.peek() {
+            Some(b'{') => cursor.enter_member(component)?,
             Some(b'[') => {
                 let canonical_index = component == "0" || !component.starts_with(['0', '+']);
-                let index: usize = component.parse().ok().filter(|_| canonical_index)?;
-                cursor.items().ok()?.get(index).copied()?
+                cursor.enter_item(component.parse().ok().filter(|_| canonical_index)?)?;
             }
             _ => return None,
-        };
+        }
     }
-    Some(found.trim())
+    cursor.value().ok()
 }
 
 fn not_json(error: serde_json::Error) -> ValueError {
@@ -93,11 +103,30 @@ fn not_json(error: serde_json::Error) -> ValueError {
 }
 
 struct Writer<'w> {
-    out: &'w mut String,
+    out: String,
+    /// Is all of it written? Else only the keys of the objects that are open, for comparing them.
+    keeps: bool,
+    /// The members of the objects that are open.
+    members: Vec<Member>,
     rules: &'w Rules,
     /// Where the value is, as far as a rule needs to know.
     path: Vec<String>,
     depth: usize,
+}
+
+/// Where in what is written a member of an object is.
+#[derive(Clone, Copy)]
+struct Member {
+    start: u32,
+    key_end: u32,
+    end: u32,
+}
+
+impl<'w> Writer<'w> {
+    fn new(rules: &'w Rules, keeps: bool) -> Self {
+        let (members, path) = (Vec::new(), Vec::new());
+        Self { out: String::new(), keeps, members, rules, path, depth: 0 }
+    }
 }
 
 impl Writer<'_> {
@@ -114,6 +143,7 @@ impl Writer<'_> {
         }
     }
 
+    /// Writes what nests, and takes it away again where it is not kept.
     fn nested(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -123,58 +153,118 @@ impl Writer<'_> {
         if self.depth > VALUE_NESTING_MAX {
             return Err(ValueError::TooDeep);
         }
-        let written = write(self, cursor);
+        let start = self.out.len();
+        write(self, cursor)?;
+        if !self.keeps {
+            self.out.truncate(start);
+        }
         self.depth -= 1;
-        written
+        Ok(())
     }
 
     fn object(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ValueError> {
-        let mut members = cursor.members()?;
-        if !members.is_sorted_by(|left, right| left.0 < right.0) {
-            members.sort_by(|left, right| left.0.cmp(&right.0));
-            for pair in members.windows(2) {
-                if let [(one, _), (other, _)] = pair
-                    && one == other
-                {
-                    return Err(ValueError::Twice(one.clone().into_owned()));
-                }
-            }
-        }
+        cursor.take(b'{')?;
         self.out.push('{');
-        let mut first = true;
-        for (key, raw) in members {
+        let (first, mut sorted, mut escaped) = (self.members.len(), true, false);
+        let mut last: Option<Cow<'_, str>> = None;
+        let mut is_first = true;
+        while cursor.has_more(b'}', is_first)? {
+            is_first = false;
+            let token = cursor.value()?;
+            let key = decoded(token)?;
+            cursor.take(b':')?;
             if !self.enter(&key) {
+                cursor.value()?;
                 continue;
             }
-            if !first {
+            let start = self.out.len();
+            self.text(token, &key);
+            let key_end = self.out.len();
+            escaped |= self.out.get(start..).is_some_and(|key| key.contains('\\'));
+            self.out.push_str(": ");
+            let value = self.out.len();
+            self.value(cursor)?;
+            self.path.pop();
+            if !self.keeps {
+                self.out.truncate(value);
+            }
+            let [start, key_end, end] = [start, key_end, self.out.len()].map(position);
+            self.members.push(Member { start: start?, key_end: key_end?, end: end? });
+            if self.keeps {
                 self.out.push_str(", ");
             }
-            first = false;
-            self.out.push_str(&json::canonical(&Value::String(key.into_owned())));
-            self.out.push_str(": ");
-            self.value(&mut Cursor { text: raw, at: 0 })?;
-            self.path.pop();
+            sorted = sorted && last.is_none_or(|last| last < key);
+            last = Some(key);
         }
-        self.out.push('}');
+        if !sorted {
+            self.put_in_order(first, escaped)?;
+        }
+        self.close(self.members.len() > first, '}');
+        self.members.truncate(first);
+        Ok(())
+    }
+
+    /// Puts the members of an object, of which this is the first, in the order of their keys. Where no
+    /// key is spelled with an escape, it is read as it stands.
+    fn put_in_order(&mut self, first: usize, escaped: bool) -> Result<(), ValueError> {
+        let members = self.members.get_mut(first..).unwrap_or_default();
+        let base = members.first().map_or(0, |member| member.start);
+        let text = self.out.split_off(base as usize);
+        let part = |start: u32, end: u32| {
+            let [start, end] = [start, end].map(|at| at.saturating_sub(base) as usize);
+            text.get(start..end).unwrap_or_default()
+        };
+        let plain = |member: &Member| part(member.start + 1, member.key_end.saturating_sub(1));
+        let key = |member: &Member| decoded(part(member.start, member.key_end)).unwrap_or_default();
+        match escaped {
+            true => members.sort_unstable_by(|left, right| key(left).cmp(&key(right))),
+            false => members.sort_unstable_by(|left, right| plain(left).cmp(plain(right))),
+        }
+        for pair in members.windows(2) {
+            if let [one, other] = pair
+                && key(one) == key(other)
+            {
+                return Err(ValueError::Twice(key(one).into_owned()));
+            }
+        }
+        if self.keeps {
+            for member in members.iter() {
+                self.out.push_str(part(member.start, member.end));
+                self.out.push_str(", ");
+            }
+        }
         Ok(())
     }
 
     fn array(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ValueError> {
+        cursor.take(b'[')?;
         self.out.push('[');
-        let mut first = true;
-        for (index, raw) in cursor.items()?.into_iter().enumerate() {
-            if !self.enter(&format!("{index}")) {
+        let start = self.out.len();
+        let mut index = 0_usize;
+        while cursor.has_more(b']', index == 0)? {
+            let counts = self.rules.is_empty() || self.enter(&format!("{index}"));
+            index += 1;
+            if !counts {
+                cursor.value()?;
                 continue;
             }
-            if !first {
-                self.out.push_str(", ");
-            }
-            first = false;
-            self.value(&mut Cursor { text: raw, at: 0 })?;
+            self.value(cursor)?;
             self.path.pop();
+            match self.keeps {
+                true => self.out.push_str(", "),
+                false => self.out.truncate(start),
+            }
         }
-        self.out.push(']');
+        self.close(self.out.len() > start, ']');
         Ok(())
+    }
+
+    /// Ends an object or a list, whose last part has a comma behind it.
+    fn close(&mut self, has_parts: bool, end: char) {
+        if has_parts && self.keeps {
+            self.out.truncate(self.out.len().saturating_sub(2));
+        }
+        self.out.push(end);
     }
 
     /// Steps into a part, unless a rule leaves it out.
@@ -191,19 +281,22 @@ impl Writer<'_> {
     }
 
     fn string(&mut self, token: &str) -> Result<(), ValueError> {
-        let is_time = !self.rules.is_empty() && self.rules.is_time(&self.path);
-        let plain = !token.contains(['\\', '\u{85}', '\u{2028}', '\u{2029}']);
-        if plain && !is_time {
-            self.out.push_str(token);
-            return Ok(());
-        }
         let text = decoded(token)?;
+        let is_time = !self.rules.is_empty() && self.rules.is_time(&self.path);
         match instant(&text).filter(|_| is_time) {
             // No JSON text looks like this, so that it equals only another instant.
-            Some(millis) => self.out.push_str(&format!("@{millis}")),
-            None => self.out.push_str(&json::canonical(&Value::String(text.into_owned()))),
+            Some(instant) => self.out.extend(["@", &instant]),
+            None => self.text(token, &text),
         }
         Ok(())
+    }
+
+    /// Writes a text that is spelled in this way.
+    fn text(&mut self, token: &str, text: &str) {
+        match token.contains(['\\', '\u{85}', '\u{2028}', '\u{2029}']) {
+            true => self.out.push_str(&json::canonical(&Value::String(text.to_owned()))),
+            false => self.out.push_str(token),
+        }
     }
 
     fn number(&mut self, token: &str) -> Result<(), ValueError> {
@@ -352,30 +445,48 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn members(&mut self) -> Result<Vec<(Cow<'a, str>, &'a str)>, ValueError> {
-        let mut members = Vec::new();
-        self.take(b'{')?;
-        while self.peek() != Some(b'}') {
-            if !members.is_empty() {
-                self.take(b',')?;
-                self.peek();
-            }
-            let key = decoded(self.value()?)?;
-            self.take(b':')?;
-            members.push((key, self.value()?));
+    /// Is there another part before this end? Steps over the comma before it, or else the end.
+    fn has_more(&mut self, end: u8, is_first: bool) -> Result<bool, ValueError> {
+        let ends = self.peek() == Some(end);
+        match ends {
+            true => self.at += 1,
+            false if !is_first => self.take(b',')?,
+            false => {}
         }
-        Ok(members)
+        Ok(!ends)
     }
 
-    fn items(&mut self) -> Result<Vec<&'a str>, ValueError> {
-        let mut items = Vec::new();
-        self.take(b'[')?;
-        while self.peek() != Some(b']') {
-            if !items.is_empty() {
-                self.take(b',')?;
+    /// Goes to the value of a field of the object that is next.
+    fn enter_member(&mut self, name: &str) -> Option<()> {
+        self.take(b'{').ok()?;
+        let mut is_first = true;
+        while self.has_more(b'}', is_first).ok()? {
+            is_first = false;
+            let key = decoded(self.value().ok()?).ok()?;
+            self.take(b':').ok()?;
+            if key == name {
+                return Some(());
             }
-            items.push(self.value()?);
+            self.value().ok()?;
         }
-        Ok(items)
+        None
     }
+
+    /// Goes to an item of the list that is next.
+    fn enter_item(&mut self, index: usize) -> Option<()> {
+        self.take(b'[').ok()?;
+        let mut passed = 0;
+        while self.has_more(b']', passed == 0).ok()? {
+            if passed == index {
+                return Some(());
+            }
+            self.value().ok()?;
+            passed += 1;
+        }
+        None
+    }
+}
+
+fn position(at: usize) -> Result<u32, ValueError> {
+    u32::try_from(at).map_err(|_| ValueError::TooLarge)
 }

@@ -16,9 +16,30 @@ use serde_json::{Map, Value, json};
 /// A store that is there.
 struct Store<'a>(&'a str, WitnessRung);
 
+/// A store that is read in another way.
+struct Otherwise<'a>(Store<'a>);
+
+impl StateReader for Otherwise<'_> {
+    fn source(&self) -> String {
+        self.0.source()
+    }
+    fn shape(&self) -> String {
+        "JSON Lines by /name".to_string()
+    }
+    fn rung(&self) -> WitnessRung {
+        self.0.rung()
+    }
+    fn read(&mut self) -> Result<State, String> {
+        self.0.read()
+    }
+}
+
 impl StateReader for Store<'_> {
     fn source(&self) -> String {
         "store".to_string()
+    }
+    fn shape(&self) -> String {
+        "a JSON object".to_string()
     }
     fn rung(&self) -> WitnessRung {
         self.1
@@ -276,6 +297,14 @@ fn rules_leave_out_what_does_not_count() {
     other(noon, r#"{"when":"2026-01-10T12:00:01Z"}"#);
     other(noon, r#"{"when":"soon"}"#);
     other(noon, r#"{"when":null}"#);
+    same(noon, r#"{"when":"2026-01-10t13:00:00.000000000+0100"}"#);
+    same(noon, r#"{"when":"2026-01-10T12:00:00,0z"}"#);
+    other(noon, r#"{"when":"2026-01-10T12:00:00.000000001Z"}"#);
+    other(noon, r#"{"when":"2026-01-10T12:00:00"}"#);
+    let digits =
+        |more: &str| format!("{{\"when\":\"1969-07-20T20:17:40.{}{more}Z\"}}", "1".repeat(40));
+    same(&digits("2"), &digits("20"));
+    other(&digits("2"), &digits("3"));
     for bad in ["", "/a~2", "/a~"] {
         assert!(Place::parse(bad).is_err(), "{bad}");
     }
@@ -287,7 +316,8 @@ fn claims_are_judged() {
     let after = r#"{"a": {"status": "paid", "n": 1.0, "x/y": [1, 3]}, "b": 1, "e": 5, "d": {"status": "paid", "n": 2}}"#;
     let read = |text| Snapshot::read(&mut Store(text, WitnessRung::OsRecorded)).unwrap();
     let (before, after) = (read(before), read(after));
-    let diff = StateDiff::new(&before, &after, &Rules::default());
+    let rules = Rules::default();
+    let diff = StateDiff::new(&before, &after, &rules).unwrap();
     for (key, expect, outcome) in [
         ("a", &[][..], Outcome::Confirmed),
         ("a", &["changed", "updated", "status=paid"], Outcome::Confirmed),
@@ -332,6 +362,68 @@ fn claims_are_judged() {
     }
 }
 
+/// One rule for the difference and for the claims: what does not count there does not count here.
+#[test]
+fn claims_are_judged_by_the_rules_of_the_difference() {
+    let rules = Rules {
+        ignore: vec![Place::parse("etag").unwrap()],
+        timestamps: vec![Place::parse("/paid/at").unwrap()],
+    };
+    let before = r#"{"a": {"paid": {"at": "2026-01-10T12:00:00Z", "etag": 1}, "n": 1}}"#;
+    let after = r#"{"a": {"paid": {"at": "2026-01-10T13:00:00+01:00", "etag": 2}, "n": 2},
+                    "b": {"paid": {"at": "2026-01-10T13:00:00.5+01:00", "etag": 3}}}"#;
+    let read = |text| Snapshot::read(&mut Store(text, WitnessRung::OsRecorded)).unwrap();
+    let (before, after) = (read(before), read(after));
+    let diff = StateDiff::new(&before, &after, &rules).unwrap();
+    for (key, expect, outcome) in [
+        ("a", "n=2", Outcome::Confirmed),
+        // The same instant, and not the same text: it was so before.
+        ("a", "/paid/at=2026-01-10T13:00:00+01:00", Outcome::Refuted),
+        ("b", "/paid/at=2026-01-10T12:00:00.500Z", Outcome::Confirmed),
+        ("b", "/paid/at=2026-01-10T12:00:00.501Z", Outcome::Refuted),
+        ("b", r#"/paid={"at":"2026-01-10 12:00:00.5Z"}"#, Outcome::Confirmed),
+        ("a", "/paid/etag=2", Outcome::Unwitnessed),
+        ("b", "/paid/etag/0=3", Outcome::Unwitnessed),
+    ] {
+        let claim = Claim::new(key, "", vec![Expectation::parse(expect).unwrap()]);
+        let verdict = diff.judge(&claim);
+        assert_eq!(verdict.outcome, outcome, "{expect}: {}", verdict.reason);
+    }
+}
+
+#[test]
+fn states_that_were_read_in_different_ways_are_not_compared() {
+    let one = Snapshot::read(&mut Store("{}", WitnessRung::OsRecorded)).unwrap();
+    let store = Store("{\"k\": 1}", WitnessRung::OsRecorded);
+    let other = Snapshot::read(&mut Otherwise(store)).unwrap();
+    let rules = Rules::default();
+    for (before, after) in [(&one, &other), (&other, &one)] {
+        let unlike = StateDiff::new(before, after, &rules).unwrap_err().to_string();
+        assert!(unlike.contains("a JSON object") && unlike.contains("by /name"), "{unlike}");
+    }
+    assert!(StateDiff::new(&other, &other, &rules).is_ok());
+}
+
+/// A value of many megabytes, of many small parts, or nested as deep as may be, is walked along once.
+#[test]
+fn keys_in_any_order_on_any_level_mean_the_same() {
+    let nested = |depth: usize, sorted: bool| {
+        let wrap = |inner: String| match sorted {
+            true => format!(r#"{{"a": [1, {{}}], "b": {inner}, "\u0063": 0}}"#),
+            false => format!(r#"{{"c": 0.0, "b": {inner}, "\u0061": [1e0, {{ }}]}}"#),
+        };
+        (0..depth).fold("[]".to_string(), |inner, _| wrap(inner))
+    };
+    let (sorted, shuffled) = (nested(126, true), nested(126, false));
+    assert_eq!(canonical(&sorted), canonical(&shuffled));
+    assert!(canonical(&sorted).unwrap().starts_with(r#"{"a": [1, {}], "b": {"a": [1, {}], "b": "#));
+    let state = |text: &str| State::from_json(format!("{{\"k\": {text}}}"));
+    let (one, other) = (state(&sorted).unwrap(), state(&shuffled).unwrap());
+    assert!(diff_state(&one, &other, &Rules::default()).changes().is_empty());
+    let twice = shuffled.replacen("\"b\": []", "\"b\": [], \"\\u0063\": 1", 1);
+    assert!(state(&twice).unwrap_err().to_string().contains("\"c\" twice"));
+}
+
 #[test]
 fn a_difference_is_worth_what_its_weaker_side_is() {
     use WitnessRung::{OsRecorded, ThirdParty};
@@ -343,7 +435,8 @@ fn a_difference_is_worth_what_its_weaker_side_is() {
     ] {
         let read = |text, rung| Snapshot::read(&mut Store(text, rung)).unwrap();
         let (before, after) = (read("{}", one), read("{\"k\":1}", other));
-        let diff = StateDiff::new(&before, &after, &Rules::default());
+        let rules = Rules::default();
+        let diff = StateDiff::new(&before, &after, &rules).unwrap();
         let verdict = diff.judge(&Claim::new("k", "", Vec::new()));
         assert_eq!(verdict.accountability, Some(rung));
     }

@@ -1,16 +1,11 @@
 //! What a command prints that we choose: a JSON object, or JSON Lines.
 
-use std::time::Duration;
-
 use dos_core::limits::STATE_BYTES_MAX;
 use dos_core::witness::{State, StateReader, WitnessRung};
 
 use super::Reading;
-use super::json::{bounded_text, state_of};
+use super::json::{bounded_text, shape_of, state_of};
 use crate::{bounded, spawn};
-
-/// How long a command may take.
-pub const WITHIN: Duration = Duration::from_secs(120);
 
 /// A command, split as a shell would split it; no shell runs.
 pub struct CommandOutput<'a> {
@@ -25,6 +20,11 @@ impl StateReader for CommandOutput<'_> {
         format!("command:{}", self.line)
     }
 
+    /// As of a file that holds what it prints.
+    fn shape(&self) -> String {
+        shape_of(self.reading.key.as_deref())
+    }
+
     fn rung(&self) -> WitnessRung {
         self.reading.rung
     }
@@ -34,7 +34,7 @@ impl StateReader for CommandOutput<'_> {
         let (program, arguments) = words.split_first().ok_or("it is empty")?;
         let mut command = spawn::command(program, self.reading.folder);
         command.args(arguments);
-        let ended = bounded::run_with_us(command, WITHIN, Some(STATE_BYTES_MAX))
+        let ended = bounded::run_with_us(command, self.reading.within, Some(STATE_BYTES_MAX))
             .map_err(|error| error.to_string())?;
         if !ended.status.success() {
             let complaint = String::from_utf8_lossy(&ended.stderr);

@@ -8,15 +8,15 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::json::canonical;
 use dos_core::limits::STATE_BYTES_MAX;
-use dos_core::witness::{State, StateReader, WitnessRung};
+use dos_core::witness::{State, StateBuilder, StateReader, WitnessRung};
 use serde_json::json;
 
 use super::Reading;
-use super::command::WITHIN;
 use super::path_key;
 use crate::{bounded, spawn};
 
@@ -33,131 +33,192 @@ impl StateReader for GitTree<'_> {
         format!("git:{}", self.revision)
     }
 
+    /// A revision is compared with the work tree: both name the same objects.
+    fn shape(&self) -> String {
+        "a tree of git".to_string()
+    }
+
     fn rung(&self) -> WitnessRung {
-        self.reading.rung
+        WitnessRung::OsRecorded
     }
 
     fn read(&mut self) -> Result<State, String> {
-        let folder = self.reading.folder;
+        let git = Git { folder: self.reading.folder, within: self.reading.within };
         if self.revision.is_empty() {
-            return work_tree(folder);
+            return git.work_tree();
         }
         if self.revision.starts_with('-') {
             return Err("no revision begins with a dash".to_string());
         }
         let revision = format!("{}^{{tree}}", self.revision);
         let verified = ["rev-parse", "--verify", "--quiet", "--end-of-options", &revision];
-        let tree = text(git(folder), &verified).map_err(|error| match error.is_empty() {
+        let tree = git.text(git.command(), &verified).map_err(|error| match error.is_empty() {
             true => format!("there is no revision {:?}", self.revision),
             false => error,
         })?;
-        listed(git(folder), &tree)
+        git.listed(git.command(), &tree, State::builder())
     }
 }
 
-/// What a commit of everything would hold now.
-fn work_tree(folder: &Utf8Path) -> Result<State, String> {
-    let place = |name: &str| -> Result<Utf8PathBuf, String> {
-        let path = ["rev-parse", "--path-format=absolute", "--git-path", name];
-        Ok(Utf8PathBuf::from(text(git(folder), &path)?))
-    };
-    let root = Utf8PathBuf::from(text(git(folder), &["rev-parse", "--show-toplevel"])?);
-    let scratch = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
-    let own = |name: &str| scratch.path().join(name);
-    // With the index comes what git knows of unchanged files, so that it need not read them.
-    match fs::copy(place("index")?, own("index")) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(format!("the index cannot be copied: {error}"));
+/// Git, asked about a folder.
+struct Git<'a> {
+    folder: &'a Utf8Path,
+    /// How long each of its commands may take.
+    within: Duration,
+}
+
+impl Git<'_> {
+    /// What a commit of everything would hold now.
+    fn work_tree(&self) -> Result<State, String> {
+        let place = |name: &str| -> Result<Utf8PathBuf, String> {
+            let path = ["rev-parse", "--path-format=absolute", "--git-path", name];
+            Ok(Utf8PathBuf::from(self.text(self.command(), &path)?))
+        };
+        let root = self.text(self.command(), &["rev-parse", "--show-toplevel"])?;
+        let root = Git { folder: Utf8Path::new(&root), within: self.within };
+        let scratch = tempfile::tempdir();
+        let scratch = scratch.map_err(|error| format!("no temporary folder: {error}"))?;
+        let own = |name: &str| scratch.path().join(name);
+        // With the index comes what git knows of unchanged files, so that it need not read them.
+        match fs::copy(place("index")?, own("index")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("the index cannot be copied: {error}"));
+            }
+            _ => {}
         }
-        _ => {}
+        fs::create_dir(own("objects")).map_err(|error| error.to_string())?;
+        let objects = place("objects")?;
+        let ours = || {
+            let mut command = root.command();
+            command
+                .args(["-c", "core.fsmonitor=false", "-c", "core.splitIndex=false"])
+                .env("GIT_INDEX_FILE", own("index"))
+                .env("GIT_OBJECT_DIRECTORY", own("objects"))
+                .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&objects));
+            command
+        };
+        if let Some(path) = root.passed_over(ours())? {
+            return Err(format!(
+                "git is told to take {path:?} for unchanged (git update-index \
+                 --no-assume-unchanged --no-skip-worktree undoes that)"
+            ));
+        }
+        let mut state = State::builder();
+        if let Err(error) = self.bytes(ours(), &["add", "--all"]) {
+            let unborn = root.unborn(ours())?;
+            if unborn.is_empty() {
+                return Err(error);
+            }
+            let mut adds = ours();
+            adds.args(["add", "--all", "--", "."]);
+            let value = canonical(&json!({"mode": "160000", "oid": null, "type": "commit"}));
+            for path in &unborn {
+                let excluded = [b":(exclude,literal)", path.as_slice()].concat();
+                adds.arg(OsStr::from_bytes(&excluded));
+                state.insert(&path_key(path), &value).map_err(|error| error.to_string())?;
+            }
+            self.bytes(adds, &[])?;
+        }
+        let tree = self.text(ours(), &["write-tree"])?;
+        root.listed(ours(), &tree, state)
     }
-    fs::create_dir(own("objects")).map_err(|error| error.to_string())?;
-    let objects = place("objects")?;
-    let ours = || {
-        let mut command = git(&root);
-        command
-            .args(["-c", "core.fsmonitor=false", "-c", "core.splitIndex=false"])
-            .env("GIT_INDEX_FILE", own("index"))
-            .env("GIT_OBJECT_DIRECTORY", own("objects"))
-            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&objects));
-        command
-    };
-    if let Some(path) = passed_over(ours(), &root)? {
-        return Err(format!(
-            "git is told to take {path:?} for unchanged (git update-index --no-assume-unchanged \
-             --no-skip-worktree undoes that)"
-        ));
-    }
-    bytes(ours(), &["add", "--all"])?;
-    let tree = text(ours(), &["write-tree"])?;
-    listed(ours(), &tree)
-}
 
-/// A file that git does not look at, because it was told so.
-fn passed_over(command: Command, root: &Utf8Path) -> Result<Option<String>, String> {
-    let listing = bytes(command, &["ls-files", "-v", "-z"])?;
-    let mut entries =
-        listing.split(|byte| *byte == 0).filter_map(|entry| entry.split_at_checked(2));
-    // What a sparse checkout leaves out is not there.
-    let there = |path: &[u8]| {
-        let path = root.as_std_path().join(OsStr::from_bytes(path));
-        fs::symlink_metadata(path).is_ok()
-    };
-    let found = entries.find(|(tag, path)| {
-        tag.first().is_some_and(u8::is_ascii_lowercase) || (tag.starts_with(b"S") && there(path))
-    });
-    Ok(found.map(|(_, path)| path_key(path)))
+    /// Repositories in the work tree without a commit, of which git can add nothing.
+    fn unborn(&self, command: Command) -> Result<Vec<Vec<u8>>, String> {
+        let others = ["ls-files", "--others", "--exclude-standard", "-z"];
+        let listing = self.bytes(command, &others)?;
+        let mut unborn = Vec::new();
+        // Of files it says the names, of repositories the folders.
+        for folder in listing.split(|byte| *byte == 0).filter_map(|path| path.strip_suffix(b"/")) {
+            let path = self.folder.as_std_path().join(OsStr::from_bytes(folder));
+            let path = Utf8PathBuf::from_path_buf(path);
+            let path = path.map_err(|path| format!("{} is no UTF-8", path.display()))?;
+            let nested = Git { folder: &path, within: self.within };
+            let head = ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"];
+            match nested.text(nested.command(), &head) {
+                Ok(_) => {}
+                // That is all it says of a name that is not there.
+                Err(error) if error.is_empty() => unborn.push(folder.to_vec()),
+                Err(error) => return Err(format!("{path}: {error}")),
+            }
+        }
+        Ok(unborn)
+    }
+
+    /// A file that git does not look at, because it was told so.
+    fn passed_over(&self, command: Command) -> Result<Option<String>, String> {
+        let listing = self.bytes(command, &["ls-files", "-v", "-z"])?;
+        let mut entries =
+            listing.split(|byte| *byte == 0).filter_map(|entry| entry.split_at_checked(2));
+        // What a sparse checkout leaves out is not there.
+        let there = |path: &[u8]| {
+            let path = self.folder.as_std_path().join(OsStr::from_bytes(path));
+            fs::symlink_metadata(path).is_ok()
+        };
+        let found = entries.find(|(tag, path)| {
+            tag.first().is_some_and(u8::is_ascii_lowercase)
+                || (tag.starts_with(b"S") && there(path))
+        });
+        Ok(found.map(|(_, path)| path_key(path)))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = spawn::command("git", self.folder);
+        // The agent may have set them, and they decide what is read.
+        spawn::without_variables(&mut command, "GIT_");
+        // A replacement shows another tree under the same name.
+        command
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("LC_ALL", "C");
+        command
+    }
+
+    /// The entries of a tree, all of them.
+    fn listed(
+        &self,
+        command: Command,
+        tree: &str,
+        mut state: StateBuilder,
+    ) -> Result<State, String> {
+        if tree.is_empty() || !tree.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(format!("git named no tree, but {tree:?}"));
+        }
+        let listing = self.bytes(command, &["ls-tree", "-r", "-z", "--full-tree", tree])?;
+        for entry in listing.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+            let odd = || format!("git listed {:?}", String::from_utf8_lossy(entry));
+            let tab = entry.iter().position(|byte| *byte == b'\t').ok_or_else(odd)?;
+            let (facts, path) = entry.split_at_checked(tab).ok_or_else(odd)?;
+            let facts = std::str::from_utf8(facts).map_err(|_| odd())?;
+            let mut facts = facts.split_ascii_whitespace();
+            let (mode, kind, oid) = (facts.next(), facts.next(), facts.next());
+            let value = canonical(&json!({"mode": mode, "oid": oid, "type": kind}));
+            let path = path.strip_prefix(b"\t").ok_or_else(odd)?;
+            state.insert(&path_key(path), &value).map_err(|error| error.to_string())?;
+        }
+        state.finish().map_err(|error| error.to_string())
+    }
+
+    fn text(&self, command: Command, arguments: &[&str]) -> Result<String, String> {
+        let bytes = self.bytes(command, arguments)?;
+        let text = String::from_utf8(bytes).map_err(|_| "git named a path that is no UTF-8")?;
+        Ok(text.trim_end_matches('\n').to_string())
+    }
+
+    /// What git answers. It runs programs that the repository names, which may hang or run on.
+    fn bytes(&self, mut command: Command, arguments: &[&str]) -> Result<Vec<u8>, String> {
+        command.args(arguments);
+        let ended = bounded::run_with_us(command, self.within, Some(STATE_BYTES_MAX));
+        let ended = ended.map_err(|error| format!("git: {error}"))?;
+        match ended.status.success() {
+            true => Ok(ended.stdout),
+            false => Err(String::from_utf8_lossy(&ended.stderr).trim().to_string()),
+        }
+    }
 }
 
 /// A path in a list that is separated by colons.
 fn quoted(path: &Utf8Path) -> String {
     let escaped = path.as_str().replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{escaped}\"")
-}
-
-fn git(folder: &Utf8Path) -> Command {
-    let mut command = spawn::command("git", folder);
-    // The agent may have set them, and they decide what is read.
-    spawn::without_variables(&mut command, "GIT_");
-    // A replacement shows another tree under the same name.
-    command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
-    command
-}
-
-/// The entries of a tree, all of them.
-fn listed(command: Command, tree: &str) -> Result<State, String> {
-    if tree.is_empty() || !tree.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(format!("git named no tree, but {tree:?}"));
-    }
-    let listing = bytes(command, &["ls-tree", "-r", "-z", "--full-tree", tree])?;
-    let mut state = State::builder();
-    for entry in listing.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
-        let odd = || format!("git listed {:?}", String::from_utf8_lossy(entry));
-        let tab = entry.iter().position(|byte| *byte == b'\t').ok_or_else(odd)?;
-        let (facts, path) = entry.split_at_checked(tab).ok_or_else(odd)?;
-        let facts = std::str::from_utf8(facts).map_err(|_| odd())?;
-        let mut facts = facts.split_ascii_whitespace();
-        let (mode, kind, oid) = (facts.next(), facts.next(), facts.next());
-        let value = canonical(&json!({"mode": mode, "oid": oid, "type": kind}));
-        let path = path.strip_prefix(b"\t").ok_or_else(odd)?;
-        state.insert(&path_key(path), &value).map_err(|error| error.to_string())?;
-    }
-    state.finish().map_err(|error| error.to_string())
-}
-
-fn text(command: Command, arguments: &[&str]) -> Result<String, String> {
-    let bytes = bytes(command, arguments)?;
-    let text = String::from_utf8(bytes).map_err(|_| "git named a path that is no UTF-8")?;
-    Ok(text.trim_end_matches('\n').to_string())
-}
-
-/// What git answers. It runs programs that the repository names, which may hang or run on.
-fn bytes(mut command: Command, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    command.args(arguments);
-    let ended = bounded::run_with_us(command, WITHIN, Some(STATE_BYTES_MAX));
-    let ended = ended.map_err(|error| format!("git: {error}"))?;
-    match ended.status.success() {
-        true => Ok(ended.stdout),
-        false => Err(String::from_utf8_lossy(&ended.stderr).trim().to_string()),
-    }
 }

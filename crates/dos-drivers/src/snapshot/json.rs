@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use camino::Utf8PathBuf;
 use dos_core::limits::STATE_BYTES_MAX;
+use dos_core::witness::rules::pointer_text;
 use dos_core::witness::{State, StateError, StateReader, WitnessRung};
 use dos_store::disk::{Disk, RealDisk};
 
@@ -25,6 +26,10 @@ impl StateReader for JsonFile<'_> {
         self.shown.to_string()
     }
 
+    fn shape(&self) -> String {
+        shape_of(self.reading.key.as_deref())
+    }
+
     fn rung(&self) -> WitnessRung {
         self.reading.rung
     }
@@ -40,6 +45,14 @@ pub(super) fn state_of(text: String, key: Option<&[String]>) -> Result<State, St
     match key {
         None => State::from_json(text),
         Some(key) => State::from_json_lines(&text, key),
+    }
+}
+
+/// How the keys of a text come about.
+pub(super) fn shape_of(key: Option<&[String]>) -> String {
+    match key {
+        None => "a JSON object".to_string(),
+        Some(key) => format!("JSON Lines by {}", pointer_text(key)),
     }
 }
 

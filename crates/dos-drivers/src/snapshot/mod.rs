@@ -10,6 +10,8 @@ mod sqlite;
 mod taken;
 mod tree;
 
+use std::time::Duration;
+
 use camino::Utf8Path;
 use dos_core::witness::{StateReader, WitnessRung};
 
@@ -60,6 +62,9 @@ pub const FORMS: [&str; 7] = [
     "snapshot:NAME",
 ];
 
+/// How long a command may take, unless something else is said.
+pub const WITHIN: Duration = Duration::from_secs(120);
+
 /// How a source is read.
 #[derive(Clone, Debug)]
 pub struct Reading<'a> {
@@ -67,8 +72,11 @@ pub struct Reading<'a> {
     pub folder: &'a Utf8Path,
     /// The field that names each entry of JSON Lines: the components of a pointer.
     pub key: Option<Vec<String>>,
-    /// Who wrote down what is read.
+    /// Who wrote down what files hold and commands print. What this machine reads by itself, a
+    /// database or a folder, is never another party's.
     pub rung: WitnessRung,
+    /// How long a command may take, and each command of git.
+    pub within: Duration,
     /// Read also what the ignore rules of a folder leave out.
     pub everything: bool,
 }
@@ -92,6 +100,15 @@ impl Source {
         if rest.trim().is_empty() { Err(bad()) } else { Ok(source(rest.to_string())) }
     }
 
+    /// Does what it names hold what another party may have written down? What this machine looks at
+    /// by itself does not.
+    pub fn is_handed_over(&self) -> bool {
+        match self {
+            Self::Bare(_) | Self::Command(_) | Self::Json(_) | Self::Taken(_) => true,
+            Self::Git(_) | Self::Sqlite(_) | Self::Tree(_) => false,
+        }
+    }
+
     /// Who reads it now; `None` for a snapshot that was taken before, which the store has.
     pub fn reader<'a>(&'a self, reading: &'a Reading<'a>) -> Option<Box<dyn StateReader + 'a>> {
         let at = |path: &str| reading.folder.join(path);
@@ -106,7 +123,7 @@ impl Source {
                     Some((path, table)) => (path, Some(table).filter(|table| !table.is_empty())),
                     None => (shown.as_str(), None),
                 };
-                Box::new(Database { path: at(path), table, shown, reading })
+                Box::new(Database { path: at(path), table, shown })
             }
             Self::Taken(_) => return None,
             Self::Tree(shown) => Box::new(Folder::new(at(shown), shown, reading)),

@@ -20,14 +20,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use serde_json::{Number, Value};
 use sha2::{Digest, Sha256};
 
-use super::Reading;
-
 /// How long a lock of a writer is waited for.
 const WAIT: Duration = Duration::from_secs(5);
 /// How often a database is read anew that changed while it was taken for one that does not.
 const TRIES: u32 = 5;
 /// Names of the row number, of which a table may use two for columns of its own.
 const ROW_NUMBERS: [&str; 3] = ["rowid", "_rowid_", "oid"];
+/// How the key of a row begins that has NULL in its own.
+const ROW: &str = "row ";
 
 /// A database, or one table of it.
 pub struct Database<'a> {
@@ -37,8 +37,6 @@ pub struct Database<'a> {
     pub table: Option<&'a str>,
     /// As it was typed.
     pub shown: &'a str,
-    /// How it is read.
-    pub reading: &'a Reading<'a>,
 }
 
 impl StateReader for Database<'_> {
@@ -46,8 +44,15 @@ impl StateReader for Database<'_> {
         format!("sqlite:{}", self.shown)
     }
 
+    fn shape(&self) -> String {
+        match self.table {
+            None => "every table of a database".to_string(),
+            Some(table) => format!("the table {table:?} of a database"),
+        }
+    }
+
     fn rung(&self) -> WitnessRung {
-        self.reading.rung
+        WitnessRung::OsRecorded
     }
 
     fn read(&mut self) -> Result<State, String> {
@@ -215,62 +220,94 @@ fn rows(connection: &Connection, table: &str, state: &mut StateBuilder) -> Resul
     let mut columns =
         connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk")?;
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let mut keys: Vec<String> = columns
+    let keys: Vec<String> = columns
         .query_map([table], |row| Ok(format!("t.{}", quoted(&row.get::<_, String>(0)?))))?
         .collect::<Result<_, _>>()?;
-    if keys.is_empty() {
-        let mut named = connection.prepare("SELECT lower(name) FROM pragma_table_info(?1)")?;
-        let taken: Vec<String> =
-            named.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let free = ROW_NUMBERS.into_iter().find(|name| !taken.iter().any(|it| it == name));
-        let free = free.ok_or_else(|| Failure::Table(format!("{table} has no key of its own")))?;
-        keys.push(format!("t.{free}"));
+    let number = row_number(connection, table)?;
+    let no_key = || Failure::Table(format!("a row of {table} has no key of its own"));
+    if keys.is_empty() && number.is_none() {
+        return Err(no_key());
     }
+    let first = number.map_or("NULL".to_string(), |number| format!("t.{number}"));
+    let selected = [std::slice::from_ref(&first), &keys].concat();
     let table_name = quoted(table);
-    let query = format!("SELECT {}, t.* FROM main.{table_name} AS t", keys.join(", "));
+    let query = format!("SELECT {}, t.* FROM main.{table_name} AS t", selected.join(", "));
     let mut query = connection.prepare(&query)?;
     let names: Vec<String> = query
         .column_names()
-        .skip(keys.len())
+        .skip(selected.len())
         .map(|name| canonical(&Value::String(name.to_string())))
         .collect();
     let mut found = query.query([])?;
     let mut value = String::new();
+    // Else `a:b` and a key could be `a` and another key.
+    let shown = match table.contains([':', '"']) {
+        true => canonical(&Value::String(table.to_string())),
+        false => table.to_string(),
+    };
     while let Some(row) = found.next()? {
         value.clear();
-        for (name, index) in names.iter().zip(keys.len()..) {
+        for (name, index) in names.iter().zip(selected.len()..) {
             value.push_str(if value.is_empty() { "{" } else { ", " });
             value.push_str(name);
             value.push_str(": ");
             value.push_str(&json_of(row.get_ref(index)?));
         }
         value.push('}');
-        state.insert(&format!("{table}:{}", key_of(row, keys.len())?), &value)?;
+        let key = match (key_of(row, keys.len())?, row.get_ref(0)?) {
+            (Some(key), _) => key,
+            (None, ValueRef::Null) => return Err(no_key()),
+            (None, number) if keys.is_empty() => json_of(number),
+            (None, number) => format!("{ROW}{}", json_of(number)),
+        };
+        state.insert(&format!("{shown}:{key}"), &value)?;
     }
     Ok(())
 }
 
-/// A key of one column is its value, of several a list. A text that could be taken for something
-/// else is in quotes.
-fn key_of(row: &Row<'_>, count: usize) -> Result<String, rusqlite::Error> {
-    if count > 1 {
-        let values: Result<Vec<String>, _> =
-            (0..count).map(|index| Ok(json_of(row.get_ref(index)?))).collect();
-        return values.map(|values| format!("[{}]", values.join(", ")));
+/// By which name the rows of a table can be asked for their number, if they have one.
+fn row_number(
+    connection: &Connection,
+    table: &str,
+) -> Result<Option<&'static str>, rusqlite::Error> {
+    let mut listed = connection
+        .prepare("SELECT wr FROM pragma_table_list(?1) WHERE schema = 'main' AND type = 'table'")?;
+    if listed.query_row([table], |row| row.get::<_, bool>(0))? {
+        return Ok(None);
     }
-    let value = row.get_ref(0)?;
-    Ok(match value {
+    let mut named = connection.prepare("SELECT lower(name) FROM pragma_table_xinfo(?1)")?;
+    let taken: Vec<String> =
+        named.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(ROW_NUMBERS.into_iter().find(|name| !taken.iter().any(|it| it == name)))
+}
+
+/// A key of one column is its value, of several a list. A text that could be taken for something
+/// else is in quotes. There is none where a column of it is NULL, as many rows may have it.
+fn key_of(row: &Row<'_>, count: usize) -> Result<Option<String>, rusqlite::Error> {
+    let columns: Vec<ValueRef<'_>> =
+        (1..=count).map(|index| row.get_ref(index)).collect::<Result<_, _>>()?;
+    let value = match *columns.as_slice() {
+        [] => return Ok(None),
+        _ if columns.contains(&ValueRef::Null) => return Ok(None),
+        [value] => value,
+        _ => {
+            let values: Vec<String> = columns.into_iter().map(json_of).collect();
+            return Ok(Some(format!("[{}]", values.join(", "))));
+        }
+    };
+    Ok(Some(match value {
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) if is_plain(text) => text.to_string(),
             _ => json_of(value),
         },
         ValueRef::Blob(bytes) => format!("x'{}'", hex(bytes)),
         _ => json_of(value),
-    })
+    }))
 }
 
 fn is_plain(text: &str) -> bool {
     let odd = text.starts_with(['"', '[', '{']) || text.starts_with("x'") || text == "null";
+    let odd = odd || text.starts_with(ROW);
     !odd && text.parse::<f64>().is_err()
 }
 

@@ -25,6 +25,10 @@ impl StateReader for TakenSnapshot<'_> {
         format!("snapshot:{}", self.shown)
     }
 
+    fn shape(&self) -> String {
+        self.origin.as_ref().map_or(String::new(), |origin| origin.shape.clone())
+    }
+
     fn read(&mut self) -> Result<State, String> {
         let sha256 = self.seal.as_str();
         let text = match self.store.read(&self.seal) {

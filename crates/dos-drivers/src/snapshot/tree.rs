@@ -47,8 +47,13 @@ impl StateReader for Folder<'_> {
         format!("tree:{}", self.shown)
     }
 
+    /// What was left out of it is told by [`Self::rules`].
+    fn shape(&self) -> String {
+        "a folder".to_string()
+    }
+
     fn rung(&self) -> WitnessRung {
-        self.reading.rung
+        WitnessRung::OsRecorded
     }
 
     fn rules(&self) -> Option<String> {

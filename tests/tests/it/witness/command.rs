@@ -1,5 +1,6 @@
 //! States that a command prints.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ fn what_ends_us_ends_the_command() {
     let env = empty();
     env.write("api.sh", "sleep 600 & echo $! > left; wait");
     env.write("secret", "secret");
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "KILL"] {
         for verb in [
             &["snapshot", "show", "command:sh api.sh"][..],
             &["attest", "--claim", "k", "--key-file", "secret", "--accept-cmd", "sh api.sh"],
@@ -81,4 +82,33 @@ fn what_a_command_leaves_running_is_ended() {
     env.run(["snapshot", "show", script]).exits(0);
     let pid = std::fs::read_to_string(env.path("left")).unwrap();
     super::is_ended(pid.trim());
+}
+
+#[test]
+fn a_command_has_the_time_that_it_is_given() {
+    let env = empty();
+    env.write("secret", "secret");
+    let attest = ["attest", "--claim", "k", "--key-file", "secret", "--accept-cmd", "sleep 600"];
+    let output = env.run([&attest[..], &["--within", "200ms"]].concat());
+    output.exits(3).prints("did not end within 0.2 s");
+    let output = env.run(["snapshot", "show", "command:sleep 600", "--within", "200ms"]);
+    output.exits(3).prints("did not end within 0.2 s");
+    env.run([&attest[..], &["--within", "soon"]].concat()).exits(2);
+}
+
+#[test]
+fn only_what_is_handed_over_is_another_partys() {
+    let env = empty();
+    env.write("b.json", "{}");
+    fs::create_dir(env.path("t")).unwrap();
+    for source in ["tree:t", "git:", "git:HEAD", "sqlite:x.db"] {
+        let sides = ["--before", "b.json", "--after", source, "--third-party"];
+        let output = env.run([&["state-diff", "k"][..], &sides].concat());
+        output.exits(2).says("by this machine itself");
+        let output = env.run(["snapshot", "take", "x", "--from", source, "--third-party"]);
+        output.exits(2).says("by this machine itself");
+    }
+    env.dos("snapshot take x --from tree:t").exits(0);
+    let shown = env.dos("snapshot show x --third-party --json").exits(0).json();
+    assert_eq!(shown["accountability"], "OS_RECORDED");
 }

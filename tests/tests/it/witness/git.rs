@@ -147,3 +147,41 @@ fn outside_of_a_repository_nothing_can_be_told() {
         assert_eq!(answer["verdict"], "UNWITNESSED");
     }
 }
+
+#[test]
+fn a_filter_that_hangs_is_ended_when_its_time_is_over() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("a", "1"), (".gitattributes", "a filter=odd\n")], "start");
+    let left = env.path("left");
+    env.write(".git/odd.sh", format!("echo $$ > {}; exec sleep 600", left.display()));
+    git(&env, &["config", "filter.odd.clean", "sh .git/odd.sh"]);
+    env.write("a", "2");
+    let output = env.run(["snapshot", "show", "git:", "--within", "3s"]);
+    output.exits(3).prints("did not end within 3 s");
+    let pid = fs::read_to_string(left).unwrap();
+    super::is_ended(pid.trim());
+}
+
+#[test]
+fn a_repository_without_a_commit_hides_nothing_else() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("a", "1"), (".gitignore", "ignored\n")], "start");
+    env.dos("snapshot take before --from git:").exits(0);
+    for nested in ["new", "deep/*odd [n]", "ignored"] {
+        fs::create_dir_all(env.path(nested)).unwrap();
+        git(&env, &["init", "-q", nested]);
+        env.write(format!("{nested}/inside"), "x");
+    }
+    env.write("b", "2");
+    let answer = ask(&env, "b", "before", "git:").exits(0).json();
+    assert_eq!(answer["delta"]["inserted"], json!(["b", "deep/*odd [n]", "new"]));
+    assert_eq!(answer["delta"]["deleted"], json!([]));
+    let unborn = json!({"mode": "160000", "oid": null, "type": "commit"});
+    assert_eq!(read(&env, "git:")["new"], unborn);
+    // With a commit it is what git says of it.
+    git(&env, &["-C", "new", "add", "."]);
+    git(&env, &["-C", "new", "-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x"]);
+    assert_eq!(read(&env, "git:")["new"]["oid"].as_str().map(str::len), Some(40));
+}

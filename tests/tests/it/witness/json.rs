@@ -220,3 +220,24 @@ fn a_file_beyond_the_bound_is_not_read() {
     file.set_len(1 << 40).unwrap();
     ask(&env, "k", "good", "huge").exits(3).prints("larger than 1024 MiB");
 }
+
+/// Two states of 16 MiB, each one value of millions of parts, in ten times the memory of one of them.
+#[test]
+fn a_huge_value_takes_a_few_times_its_own_memory() {
+    const BYTES: usize = 16 * 1024 * 1024;
+    let env = empty();
+    let parts = "1,".repeat(BYTES / 2);
+    // Nested nearly as deep as may be, each level in the other order than that of its keys.
+    let (open, shut) = ("{\"b\": ".repeat(120), ", \"a\": 1}".repeat(120));
+    for (name, last) in [("b.json", 1), ("a.json", 2)] {
+        env.write(name, format!("{{\"k\": {open}[{parts}{last}]{shut}}}"));
+    }
+    let dos = env.command(["state-diff", "k", "--before", "b.json", "--after", "a.json"]);
+    let mut limited = std::process::Command::new("sh");
+    let script = format!("ulimit -v {} && exec \"$0\" \"$@\"", 10 * BYTES / 1024);
+    limited.args(["-c", &script]).arg(dos.get_program()).args(dos.get_args());
+    env.furnish(&mut limited);
+    let output = limited.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}

@@ -75,8 +75,8 @@ fn each_row_stands_under_its_table_and_key() {
     let found = read(&env, "sqlite:x.db");
     let keys: Vec<&str> = found.keys().map(String::as_str).collect();
     let wanted = [
+        "\"odd \\\"name#\":-3",
         "loose:1",
-        "odd \"name#:-3",
         "orders:1",
         "orders:2",
         "pairs:[1, \"x\"]",
@@ -125,7 +125,7 @@ fn a_change_counts_once_it_is_committed() {
         let closed = files();
         // In the second mode an empty journal stays.
         assert_eq!(closed.len(), if mode == "TRUNCATE" { 2 } else { 1 }, "{mode}");
-        let paid = "state-diff orders:42 --before before --after sqlite:orders.db#orders";
+        let paid = "state-diff orders:42 --before before --after sqlite:orders.db";
         env.dos(&format!("{paid} --expect status=paid")).exits(0);
         assert_eq!(files(), closed, "{mode}: something was written beside the database");
     }
@@ -212,4 +212,62 @@ fn what_is_no_database_cannot_be_read() {
     env.write("x.db", bytes);
     let answer = ask(&env, "t:1", "sqlite:x.db", "sqlite:x.db").exits(3).json();
     assert!(answer["reason"].as_str().unwrap().contains("malformed"), "{answer}");
+}
+
+#[test]
+fn no_two_rows_share_a_key() {
+    let env = empty();
+    let mut writer = Writer::open(&env, "x.db");
+    writer.runs(
+        "CREATE TABLE a(k TEXT PRIMARY KEY); CREATE TABLE \"a:b\"(k TEXT PRIMARY KEY); \
+         CREATE TABLE \"é💥 'x'\"(k PRIMARY KEY, v); CREATE TABLE pairs(x, y, PRIMARY KEY(x, y)); \
+         CREATE TABLE own(rowid TEXT, x, PRIMARY KEY(x)); \
+         CREATE TABLE gone(x, y AS (x + 1), PRIMARY KEY(x)) WITHOUT ROWID;",
+    );
+    writer.runs(
+        "INSERT INTO a VALUES ('b:1'), (NULL), (NULL), ('row 2'), ('1'); INSERT INTO \"a:b\" VALUES ('1'); \
+         INSERT INTO \"é💥 'x'\" VALUES (1, 1), ('1', 2), (1.5, 3), (x'31', 4), (NULL, 5); \
+         INSERT INTO pairs VALUES (1, NULL), (1, NULL), (NULL, 1), (1, '1'), ('1', 1); \
+         INSERT INTO own VALUES ('r', NULL); INSERT INTO gone VALUES (7);",
+    );
+    let found = read(&env, "sqlite:x.db");
+    let keys: Vec<&str> = found.keys().map(String::as_str).collect();
+    let wanted = [
+        "\"a:b\":\"1\"",
+        "a:\"1\"",
+        "a:\"row 2\"",
+        "a:b:1",
+        "a:row 2",
+        "a:row 3",
+        "gone:7",
+        "own:row 1",
+        "pairs:[\"1\", 1]",
+        "pairs:[1, \"1\"]",
+        "pairs:row 1",
+        "pairs:row 2",
+        "pairs:row 3",
+        "é💥 'x':\"1\"",
+        "é💥 'x':1",
+        "é💥 'x':1.5",
+        "é💥 'x':row 5",
+        "é💥 'x':x'31'",
+    ];
+    assert_eq!(keys, wanted);
+    assert_eq!(found["gone:7"], json!({"x": 7, "y": 8}));
+    // Of one table and of all, the keys are the same, and the states are not compared.
+    assert_eq!(read(&env, "sqlite:x.db#a:b").keys().collect::<Vec<_>>(), ["\"a:b\":\"1\""]);
+    env.dos("snapshot take all --from sqlite:x.db").exits(0);
+    let answer = ask(&env, "pairs:row 1", "all", "sqlite:x.db#a").exits(3).json();
+    let reason = answer["reason"].as_str().unwrap();
+    assert!(reason.contains("every table of a database, the other the table \"a\""), "{reason}");
+    writer.runs("UPDATE a SET k = 'named' WHERE rowid = 2;");
+    let answer = ask(&env, "a:row 2", "all", "sqlite:x.db").exits(1).json();
+    assert_eq!(answer["delta"]["deleted"], json!(["a:row 2"]));
+    assert_eq!(answer["delta"]["inserted"], json!(["a:named"]));
+    // Where a row has no number either, nothing is told.
+    writer.runs("CREATE TABLE lost(rowid, _rowid_, oid, k TEXT PRIMARY KEY);");
+    read(&env, "sqlite:x.db");
+    writer.runs("INSERT INTO lost(k) VALUES (NULL);");
+    env.dos("snapshot show sqlite:x.db").exits(3).prints("a row of lost has no key of its own");
+    writer.close();
 }

@@ -8,6 +8,13 @@ use serde_json::json;
 use super::ask;
 use crate::{empty, field};
 
+fn sha256(text: &str) -> String {
+    let env = empty();
+    env.write("text", text);
+    let sum = std::process::Command::new("sha256sum").arg(env.path("text")).output().unwrap();
+    String::from_utf8(sum.stdout).unwrap()[..64].to_string()
+}
+
 fn seal(env: &TestEnv, name: &str, source: &str) -> String {
     let taken = env.run(["snapshot", "take", name, "--from", source, "--json"]).exits(0).json();
     assert_eq!((&taken["name"], &taken["state"]), (&json!(name), &json!("intact")));
@@ -115,14 +122,48 @@ fn a_name_that_is_gone_shows() {
     let names = env.path(".dos/snapshots/names.jsonl");
     let honest = fs::read_to_string(&names).unwrap();
     // The last line is gone, and the agent's own file has the name.
-    fs::write(&names, honest.split_inclusive('\n').next().unwrap()).unwrap();
+    let first = honest.split_inclusive('\n').next().unwrap();
     env.write("b", "{\"k\": 1}");
-    let told = env.dos("state-diff k --before b --after s.json").exits(0).stdout.clone();
-    assert!(told.starts_with("BEFORE    json:b\n"), "{told}");
+    let (head, content) =
+        (env.path(".dos/snapshots/names.head"), env.path(format!(".dos/snapshots/{b}.jsonl")));
+    let (head_before, content_before) = (fs::read(&head).unwrap(), fs::read(&content).unwrap());
+    for (cut, said) in [(first, "it has 1 lines, and had 2"), ("", "it has 0 lines, and had 2")] {
+        fs::write(&names, cut).unwrap();
+        for name in ["a", "b", "snapshot:b"] {
+            ask(&env, "k", name, "json:s.json").exits(3).prints(said);
+        }
+        env.dos("snapshot list").exits(1).prints(said);
+        ask(&env, "k", "json:b", "json:s.json").exits(0);
+    }
+    fs::write(&names, first).unwrap();
     assert_eq!(env.dos("snapshot list --json").exits(1).json()["unnamed"], json!([b]));
+    assert_eq!(env.dos("snapshot list --json").exits(1).json()["names_broken_at"], 2);
     env.dos("snapshot list").exits(1).prints(&format!("{b} has no name"));
+    // Also when the file goes with the line, and when a line is made up in its place.
+    fs::remove_file(&content).unwrap();
+    ask(&env, "k", "b", "json:s.json").exits(3).prints("was cut");
+    let forged = honest.replace(&b, &a);
+    fs::write(&names, forged).unwrap();
+    ask(&env, "k", "b", "json:s.json").exits(3).prints("line 2 of names.jsonl was changed");
+    fs::write(&content, content_before).unwrap();
+    for damaged in ["", "{}", "null"] {
+        fs::write(&head, damaged).unwrap();
+        fs::write(&names, &honest).unwrap();
+        ask(&env, "k", "b", "json:s.json").exits(3).prints("names.head");
+    }
+    // Whoever writes a shorter head as well leaves the snapshot without a name.
+    fs::write(&names, first).unwrap();
+    let shorter = sha256(first.trim_end());
+    fs::write(&head, format!("{{\"last\": \"{shorter}\", \"lines\": 1}}\n")).unwrap();
+    ask(&env, "k", "b", "json:s.json").exits(3).prints("lost its name");
+    fs::remove_file(&head).unwrap();
+    ask(&env, "k", "b", "json:s.json").exits(3).prints("names.head");
+    // One that is behind was not brought up to date by somebody who was killed.
+    fs::write(&names, &honest).unwrap();
+    fs::write(&head, format!("{{\"last\": \"{shorter}\", \"lines\": 1}}\n")).unwrap();
+    ask(&env, "k", "snapshot:b", "json:s.json").exits(1);
+    fs::write(&head, head_before).unwrap();
     // A name that was given anew says so.
-    fs::write(&names, honest).unwrap();
     fs::remove_file(env.path("b")).unwrap();
     env.dos("snapshot list").exits(0);
     let again = env.dos("snapshot take a --from s.json --replace --json").exits(0).json();
@@ -217,4 +258,126 @@ fn who_stands_for_a_snapshot_is_kept_with_it() {
     assert_eq!(rung("own", "--third-party"), "OS_RECORDED");
     assert_eq!(rung("theirs", ""), "OS_RECORDED");
     assert_eq!(rung("theirs", "--third-party"), "THIRD_PARTY");
+}
+
+#[test]
+fn states_that_were_read_in_different_ways_are_not_compared() {
+    let env = empty();
+    env.write("s.jsonl", "{\"id\": 1, \"name\": \"x\"}\n");
+    env.write("o.json", "{}");
+    fs::create_dir(env.path("t")).unwrap();
+    env.dos("snapshot take id --from s.jsonl --key id").exits(0);
+    env.dos("snapshot take name --from s.jsonl --key name").exits(0);
+    env.dos("snapshot take tree --from tree:t").exits(0);
+    for (before, after) in [
+        ("id", "snapshot:name"),
+        ("id", "o.json"),
+        ("tree", "o.json"),
+        ("o.json", "tree:t"),
+        ("command:echo {}", "tree:t"),
+    ] {
+        let answer = ask(&env, "x", before, after).exits(3).json();
+        let reason = answer["reason"].as_str().unwrap();
+        assert!(reason.starts_with("UNWITNESSED: cannot compare"), "{reason}");
+        assert!(reason.contains("read both in the same way"), "{reason}");
+        let shown = env.run(["state-diff", "--before", before, "--after", after]);
+        shown.exits(3).prints("cannot compare");
+        env.write("secret", "secret");
+        let sides = ["--before", before, "--after", after, "--key-file", "secret"];
+        let attested = env.run([&["attest", "--claim", "x", "--json"][..], &sides].concat());
+        assert_eq!(attested.exits(3).json()["verdict"], "UNWITNESSED");
+    }
+    env.dos("state-diff 1 --before id --after s.jsonl --key id").exits(1);
+    env.dos("state-diff 1 --before id --after s.jsonl --key name").exits(3).prints("by /name");
+    ask(&env, "x", "tree", "tree:t").exits(1);
+    ask(&env, "x", "o.json", "command:echo {}").exits(1);
+}
+
+#[test]
+fn a_name_that_is_dropped_stays_on_record() {
+    let env = empty();
+    env.write("s.json", "{\"k\": 1}");
+    let a = seal(&env, "a", "s.json");
+    let file = |seal: &str| env.path(format!(".dos/snapshots/{seal}.jsonl"));
+    env.write("s.json", "{\"k\": 2}");
+    let b = env.dos("snapshot take a --from s.json --replace --json").exits(0).json();
+    let b = b["sha256"].as_str().unwrap().to_string();
+    // Another name of the same content.
+    let names = env.path(".dos/snapshots/names.jsonl");
+    let dropped = env.dos("snapshot drop a --json").exits(0).json();
+    assert_eq!((&dropped["sha256"], &dropped["outcome"]), (&json!(b), &json!("dropped")));
+    let mut both = [a.as_str(), b.as_str()];
+    both.sort_unstable();
+    assert_eq!(dropped["removed"], json!(both));
+    assert!(!file(&a).exists() && !file(&b).exists());
+    let text = fs::read_to_string(&names).unwrap();
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["dropped"], &last["sha256"]), (&json!(true), &json!(b)));
+    let listed = env.dos("snapshot list --json").exits(0).json();
+    assert_eq!(field(&listed["snapshots"], "state"), ["dropped"]);
+    // A file of this name is not meant.
+    env.write("a", "{}");
+    ask(&env, "k", "a", "json:s.json").exits(3).prints("was dropped at");
+    env.dos("snapshot drop a").exits(1).says("no snapshot has the name a");
+    env.dos("snapshot drop ../a").exits(2);
+    fs::remove_file(env.path("a")).unwrap();
+    // The name is free again, and what the new one is stays when another goes.
+    seal(&env, "a", "s.json");
+    env.write("s.json", "{\"k\": 3}");
+    let c = seal(&env, "c", "s.json");
+    env.dos("snapshot drop c").exits(0).prints("and removed it");
+    assert!(!file(&c).exists());
+    ask(&env, "k", "a", "s.json").exits(0);
+    // That it was dropped cannot be taken back unseen.
+    let text = fs::read_to_string(&names).unwrap();
+    let kept: Vec<&str> = text.split_inclusive('\n').collect();
+    fs::write(&names, kept[..kept.len() - 1].concat()).unwrap();
+    env.dos("snapshot list").exits(1).prints("was cut");
+    env.dos("snapshot drop a").exits(1).says("was cut");
+}
+
+#[test]
+fn what_two_names_have_stays_with_the_other() {
+    let env = empty();
+    env.write("s.json", "{\"k\": 1}");
+    // Of one second and one content, both are the same file; else of another second, try again.
+    let same = (0..20).any(|_| {
+        let seals = ["a", "b"].map(|name| {
+            let taken = env.dos(&format!("snapshot take {name} --from s.json --replace --json"));
+            taken.exits(0).json()["sha256"].clone()
+        });
+        seals[0] == seals[1]
+    });
+    assert!(same);
+    env.dos("snapshot drop a").exits(0).prints("which another name has as well");
+    ask(&env, "k", "b", "s.json").exits(1);
+    env.dos("snapshot drop b").exits(0).prints("and removed it");
+    assert!(env.dos("snapshot list --json").exits(0).json()["unnamed"] == json!([]));
+}
+
+#[test]
+fn a_state_is_shown_as_json_with_every_digit() {
+    let env = empty();
+    let deep = format!("{}1{}", "[".repeat(128), "]".repeat(128));
+    let number = "123456789012345678901234567890.000000000000000000001";
+    env.write(
+        "s.json",
+        format!("{{\"big\": 1e400, \"n\": {number}, \"deep\": {deep}, \"b\": {{\"y\": 1, \"x\": \"\\u2028\"}}}}"),
+    );
+    let shown = env.dos("snapshot show s.json --json").exits(0).stdout.clone();
+    let said: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
+        serde_json::from_str(&shown).unwrap();
+    assert_eq!(said["keys"].get(), "4");
+    let state: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
+        serde_json::from_str(said["state"].get()).unwrap();
+    assert_eq!((state["big"].get(), state["n"].get()), ("1e400", number));
+    assert_eq!(
+        (state["deep"].get(), state["b"].get()),
+        (deep.as_str(), r#"{"x": "\u2028", "y": 1}"#)
+    );
+    // What is shown can be read again.
+    env.write("again.json", said["state"].get());
+    ask(&env, "big", "s.json", "again.json").exits(1).prints("0 inserted, 0 updated, 0 deleted");
+    env.write("s.json", "{}");
+    assert_eq!(env.dos("snapshot show s.json --json").exits(0).json()["state"], json!({}));
 }

@@ -17,8 +17,11 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{self, printable};
 use crate::record;
-use crate::verbs::shared::{Readable, with};
+use crate::verbs::shared::{Readable, text_content, with};
 use crate::verbs::snapshot;
+
+/// Longest file of claims that is read, in bytes.
+const CLAIMS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Say whether a claimed change is there, or show what changed
 ///
@@ -122,16 +125,20 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let claims = claims(context, args)?;
     let rules = args.compared.rules(&workspace.config.state_rules)?;
     let both = read_both(context, &workspace, (&args.before, &args.after), &args.compared)?;
+    let unknown = |reason: String| {
+        let verdicts = all_unwitnessed(&claims, &reason);
+        snapshot::say_unwitnessed(&reason, args.json.then(|| answer(&verdicts)));
+        record(context, &workspace, &verdicts);
+        Ok(Exit::Unwitnessed)
+    };
     let (before, after) = match &both {
         Ok((before, after)) => (before, after),
-        Err(unreadable) => {
-            let verdicts = unwitnessed(&claims, unreadable);
-            snapshot::say_unwitnessed(unreadable, args.json.then(|| answer(&verdicts)));
-            record(context, &workspace, &verdicts);
-            return Ok(Exit::Unwitnessed);
-        }
+        Err(unreadable) => return unknown(unreadable.to_string()),
     };
-    let diff = StateDiff::new(before, after, &rules);
+    let diff = match StateDiff::new(before, after, &rules) {
+        Ok(diff) => diff,
+        Err(unlike) => return unknown(unlike.to_string()),
+    };
     if !args.json {
         output::line(&format!("BEFORE    {}", snapshot::resolved(before)));
         output::line(&format!("AFTER     {}", snapshot::resolved(after)));
@@ -143,6 +150,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let verdicts: Vec<EffectVerdict> = claims.iter().map(|claim| diff.judge(claim)).collect();
     if args.json {
         let answer = with(answer(&verdicts), "delta", diff.delta().to_json());
+        let answer = with(answer, "out_of_sight", diff.out_of_sight());
         let answer = with(answer, "before", snapshot::side(before));
         output::answer(&with(answer, "after", snapshot::side(after)), true);
     } else {
@@ -172,7 +180,8 @@ fn claims(context: &Context, args: &Args) -> anyhow::Result<Vec<Claim>> {
     let mut claims: Vec<Claim> = args.keys.iter().map(claimed).collect();
     if let Some(file) = &args.claims {
         let path = context.current.join(file);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let text = text_content(&path, CLAIMS_BYTES_MAX);
+        let text = text.with_context(|| format!("cannot read {path}"))?;
         let example = r#"expected a JSON list such as ["orders:42", {"key": "orders:7", "expect": "deleted"}]"#;
         let text =
             canonical(&text).with_context(|| format!("{path} holds no claims; {example}"))?;
@@ -191,17 +200,19 @@ fn claims(context: &Context, args: &Args) -> anyhow::Result<Vec<Claim>> {
 }
 
 /// A state that cannot be read is never an empty difference: nothing can be told.
-fn unwitnessed(claims: &[Claim], unreadable: &Unreadable) -> Vec<EffectVerdict> {
-    let reason = format!("UNWITNESSED: {unreadable}");
-    let judge = |claim: &Claim| EffectVerdict {
-        reason: reason.clone(),
-        ..witness_effect(Some(&claim.effect), &[])
-    };
-    let mut verdicts: Vec<EffectVerdict> = claims.iter().map(judge).collect();
+pub fn unwitnessed(claim: &Claim, why: &str) -> EffectVerdict {
+    let reason = format!("UNWITNESSED: {why}");
+    EffectVerdict { reason, ..witness_effect(Some(&claim.effect), &[]) }
+}
+
+fn all_unwitnessed(claims: &[Claim], why: &str) -> Vec<EffectVerdict> {
+    let mut verdicts: Vec<EffectVerdict> =
+        claims.iter().map(|claim| unwitnessed(claim, why)).collect();
     if verdicts.is_empty() {
         // Nothing was claimed: the answer is about the states alone.
         let mut verdict = witness_effect(None, &[]);
-        (verdict.outcome, verdict.reason) = (Outcome::Unwitnessed, reason.clone());
+        verdict.outcome = Outcome::Unwitnessed;
+        verdict.reason = format!("UNWITNESSED: {why}");
         verdicts.push(verdict);
     }
     verdicts

@@ -26,7 +26,11 @@ pub fn show(
 ) -> anyhow::Result<()> {
     let delta = diff.delta();
     if as_json {
-        let mut answer = json!({"before": side(before), "after": side(after)});
+        let mut answer = json!({
+            "before": side(before),
+            "after": side(after),
+            "out_of_sight": diff.out_of_sight(),
+        });
         if let Some(object) = answer.as_object_mut() {
             let shown = if stat { counts_json(delta) } else { delta.to_json() };
             object.insert("delta".to_string(), shown);
@@ -41,6 +45,9 @@ pub fn show(
         delta.changes().iter().for_each(|change| row(change, colour));
     }
     output::line(&paint(&summary(delta), Paint::Bold, colour));
+    if let Some(why) = diff.out_of_sight() {
+        output::line(&paint(&format!("NOTE      {why}"), Paint::Yellow, colour));
+    }
     Ok(())
 }
 
