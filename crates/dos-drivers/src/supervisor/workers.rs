@@ -226,7 +226,7 @@ fn copy_end(from: &Utf8Path, to: &str, bytes: u64) -> io::Result<u64> {
     file.seek(io::SeekFrom::Start(start))?;
     // What is there goes, also if it is a link.
     match fs::remove_file(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => io::copy(&mut file.take(bytes), &mut File::create_new(to)?),
     }
 }
