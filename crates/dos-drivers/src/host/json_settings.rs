@@ -229,9 +229,13 @@ fn prune(top: &CstObject, under: &str, hooks: &CstObject, settings: &Settings, a
     if let Some(property) = top.get(under) {
         property.remove();
     }
-    let Form::Json { version: Some(_), .. } = settings.form else { return };
+    let Form::Json { version: Some(ours), .. } = settings.form else { return };
     let only_version = top.properties().len() == 1;
-    if let Some(version) = top.get("version").filter(|_| only_version) {
+    // Another version is not of ours.
+    let is_ours = |value: CstNode| value.to_string() == ours.to_string();
+    if let Some(version) = top.get("version").filter(|_| only_version)
+        && version.value().is_some_and(is_ours)
+    {
         version.remove();
     }
 }

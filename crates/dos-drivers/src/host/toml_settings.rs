@@ -27,10 +27,22 @@ pub fn merged(settings: &Settings, text: &str) -> Result<String, SettingsError> 
         Item::Table(table)
     });
     let wrong = |place: String, wanted| SettingsError::WrongKind { place, wanted };
+    // What stands on one line is put on lines of its own.
+    if hooks.is_inline_table()
+        && let Ok(table) = core::mem::take(hooks).into_table()
+    {
+        *hooks = Item::Table(table);
+    }
     let hooks = hooks.as_table_mut().ok_or_else(|| wrong(under.to_string(), "table"))?;
     for (event, moment, _) in events {
         let groups =
             hooks.entry(event).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+        if groups.as_array().is_some_and(|list| list.iter().all(toml_edit::Value::is_inline_table))
+        {
+            // It fails for an empty one alone.
+            let tables = core::mem::take(groups).into_array_of_tables().unwrap_or_default();
+            *groups = Item::ArrayOfTables(tables);
+        }
         let groups = groups
             .as_array_of_tables_mut()
             .ok_or_else(|| wrong(format!("{under}.{event}"), "list of tables"))?;

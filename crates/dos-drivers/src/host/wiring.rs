@@ -113,8 +113,8 @@ impl Settings {
     /// on for the hook that may refuse.
     pub fn merged(&self, text: &str, strict: bool) -> Result<String, SettingsError> {
         match self.form {
-            Form::Json { .. } => json_settings::merged(self, text, strict),
-            Form::Toml { .. } => toml_settings::merged(self, text),
+            Form::Json { .. } => changed(text, |text| json_settings::merged(self, text, strict)),
+            Form::Toml { .. } => changed(text, |text| toml_settings::merged(self, text)),
             Form::Yaml { .. } => {
                 let what = format!("add to {}:\n{}", self.path, self.yaml(strict));
                 Err(SettingsError::ByHand { what })
@@ -125,8 +125,8 @@ impl Settings {
     /// The file's text without our hooks, and without what only held them.
     pub fn without(&self, text: &str) -> Result<String, SettingsError> {
         match self.form {
-            Form::Json { .. } => json_settings::without(self, text),
-            Form::Toml { .. } => toml_settings::without(self, text),
+            Form::Json { .. } => changed(text, |text| json_settings::without(self, text)),
+            Form::Toml { .. } => changed(text, |text| toml_settings::without(self, text)),
             Form::Yaml { .. } => {
                 let what = format!("remove the lines with `dos hook` from {}", self.path);
                 Err(SettingsError::ByHand { what })
@@ -136,6 +136,7 @@ impl Settings {
 
     /// Our hooks in the file.
     pub fn wired(&self, text: &str) -> Result<Vec<Wired>, SettingsError> {
+        let text = text.trim_start_matches(BYTE_ORDER_MARK);
         match self.form {
             Form::Json { .. } => json_settings::wired(self, text),
             Form::Toml { .. } => toml_settings::wired(self, text),
@@ -175,6 +176,24 @@ impl Settings {
         }
         found
     }
+}
+
+/// What editors of some systems put at the start of a file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The text with a change made to it, and with the mark and the line ends that it had.
+fn changed(
+    text: &str,
+    change: impl FnOnce(&str) -> Result<String, SettingsError>,
+) -> Result<String, SettingsError> {
+    let bare = text.trim_start_matches(BYTE_ORDER_MARK);
+    let mark = text.get(..text.len() - bare.len()).unwrap_or_default();
+    let wide = bare.contains("\r\n") && !bare.replace("\r\n", "").contains('\n');
+    if !wide {
+        return Ok(format!("{mark}{}", change(bare)?));
+    }
+    let narrow = bare.replace("\r\n", "\n");
+    Ok(format!("{mark}{}", change(&narrow)?.replace('\n', "\r\n")))
 }
 
 /// The verb when a command runs `dos hook VERB`, by whatever path and with whatever variables.
