@@ -4,6 +4,7 @@ mod elsewhere;
 mod evasion;
 mod guard;
 mod noise;
+mod protected;
 mod sessions;
 mod wiring;
 

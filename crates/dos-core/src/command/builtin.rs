@@ -16,6 +16,16 @@ pub(super) fn follow(walker: &mut Walker, name: &str, arguments: &[Field]) -> Fo
         "set" => set(walker, arguments),
         "shift" => shift(walker, arguments),
         "alias" => aliases(walker, arguments),
+        "hash" => {
+            // `hash -p file name`: the name runs that file.
+            if let [option, file, names @ ..] = arguments
+                && option.as_str() == "-p"
+            {
+                for name in names {
+                    walker.shell.set_alias(name.as_str(), file.text.clone());
+                }
+            }
+        }
         "eval" => {
             let text = joined(arguments);
             let span = arguments.first().map_or(Span::default(), |field| field.span);

@@ -11,6 +11,7 @@ mod extended;
 pub mod footprint;
 mod glob;
 mod interpreter;
+pub mod patch;
 pub mod program;
 pub mod run;
 mod scripts;
@@ -21,3 +22,4 @@ mod wrapper;
 
 pub use capability::{Capability, ExecPolicy, ExecVerdict, Profile, classify_command};
 pub use footprint::{CheckoutOp, Footprint, Unknown, Write, footprint};
+pub use text::TOP;

@@ -128,8 +128,17 @@ impl Sed<'_, '_> {
     }
 }
 
-/// Does a script of awk run commands: `system(..)`, or a pipe?
-pub(super) fn awk_runs(script: &str) -> bool {
+/// Reads a script of awk, up to where it runs a command: `system(..)`, or a pipe. A file whose name
+/// is put together is written under an empty one.
+pub(super) fn awk(script: &str) -> Effects {
+    let mut effects = Effects::default();
+    effects.runs = awk_runs(script, &mut effects.writes);
+    effects
+}
+
+fn awk_runs(script: &str, writes: &mut Vec<String>) -> bool {
+    // Is what is printed being told, and how deep in parentheses?
+    let (mut prints, mut depth) = (false, 0_usize);
     let mut characters = script.chars().peekable();
     let mut word = String::new();
     // What stood before, to tell a division from a regular expression.
@@ -145,6 +154,7 @@ pub(super) fn awk_runs(script: &str) -> bool {
         }
         if matches!(word.as_str(), "print" | "return" | "printf" | "in") {
             operand = false;
+            prints |= word.starts_with("print");
         }
         // A blank may stand between `system` and its parenthesis.
         if !(character.is_whitespace() && word == "system") {
@@ -172,12 +182,46 @@ pub(super) fn awk_runs(script: &str) -> bool {
             }
             '|' => return true,
             '@' => return script.contains("@load") || script.contains("@include"),
-            ')' | ']' | '$' => operand = true,
+            '>' if prints && depth == 0 => {
+                writes.push(awk_target(characters.clone()));
+                characters.next_if_eq(&'>');
+                operand = false;
+            }
+            ')' | ']' | '$' => {
+                operand = true;
+                depth = depth.saturating_sub(usize::from(character == ')'));
+            }
+            '(' => {
+                operand = false;
+                depth += 1;
+            }
+            ';' | '}' | '\n' => (prints, operand) = (false, false),
             _ if character.is_whitespace() => {}
             _ => operand = false,
         }
     }
     false
+}
+
+/// The file behind a `>`, where it is a text alone; nothing where it is not.
+fn awk_target(characters: core::iter::Peekable<core::str::Chars<'_>>) -> String {
+    let mut rest = characters.skip_while(|it| *it == '>' || it.is_whitespace());
+    if rest.next() != Some('"') {
+        return String::new();
+    }
+    let mut path = String::new();
+    for character in rest.by_ref() {
+        match character {
+            '"' => break,
+            '\\' => return String::new(),
+            _ => path.push(character),
+        }
+    }
+    let ends = |it: char| matches!(it, ';' | '}' | '\n');
+    match rest.find(|it| *it == '\n' || !it.is_whitespace()).is_none_or(ends) {
+        true => path,
+        false => String::new(),
+    }
 }
 
 fn skip_to(characters: &mut core::iter::Peekable<core::str::Chars<'_>>, close: char) {

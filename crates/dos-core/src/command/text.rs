@@ -5,6 +5,10 @@ use alloc::vec::Vec;
 
 use super::syntax::{Source, Span};
 
+/// A part of a path that stands for the top of the checkout which the parts before it are in: what git
+/// says where a command asks it. No file is named so.
+pub const TOP: &str = "\u{1}top";
+
 /// A text, possibly with holes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {

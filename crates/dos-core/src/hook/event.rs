@@ -18,6 +18,8 @@ pub enum Act {
         command: String,
         /// The folder it starts in, where the call names one.
         folder: Option<String>,
+        /// Is it run by a server, which may see other files and be in another folder?
+        elsewhere: bool,
     },
     /// Nobody knows. It names these paths.
     Unknown(Vec<String>),

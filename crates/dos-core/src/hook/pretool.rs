@@ -42,6 +42,8 @@ pub enum Reach {
     Below,
     /// Something in it, and nobody can tell what.
     Inside,
+    /// Its entry: its name, its owner, its mode. That of a folder is the way to all that is below it.
+    Entry,
 }
 
 /// A program that runs any code it is given, and where in the command.
@@ -60,12 +62,19 @@ pub struct Doings {
     pub touches: Vec<Touch>,
     /// What it does to the whole checkout, as people name it: `git stash`.
     pub checkout_ops: Vec<String>,
+    /// Checkouts of which such an operation takes all there is, committed or not. Who holds lanes in
+    /// them is the business of `checkout_ops`.
+    pub sweeps: Vec<Touch>,
     /// Why nobody knows all that it writes; `None` when it is known.
     pub unknown: Option<String>,
     /// Is code handed to a program in the command itself?
     pub runs_inline_code: bool,
     /// Paths that stand in it and might be written.
     pub mentions: Vec<Touch>,
+    /// Paths that are handed to what nobody can tell the writes of.
+    pub handed: Vec<Touch>,
+    /// Holders whose lanes it gives away.
+    pub frees: Vec<String>,
     /// What runs any code.
     pub grants: Option<Grant>,
 }
@@ -185,8 +194,9 @@ struct Place<'a> {
 /// Decides. A denial outweighs every warning; of several warnings the first gives the class.
 pub fn decide(evidence: &Evidence<'_>, policy: &GuardPolicy) -> Decision {
     let doings = evidence.doings;
-    if let Some(advice) = protected(evidence, policy, &doings.touches) {
-        return Decision::Deny(advice);
+    let written = || doings.touches.iter().chain(&doings.sweeps);
+    if let Some((shown, pattern)) = protected(evidence, policy, written(), false) {
+        return Decision::Deny(self_modify(&shown, pattern.as_deref()));
     }
     let (own, others): (Vec<&Lease>, Vec<&Lease>) =
         evidence.leases.iter().copied().partition(|lease| evidence.asker.holds(lease));
@@ -200,6 +210,12 @@ pub fn decide(evidence: &Evidence<'_>, policy: &GuardPolicy) -> Decision {
             Some((false, advice)) => found.push((Strictness::Warn, advice)),
             None => {}
         }
+    }
+    let freed = |lease: &&&Lease| {
+        lease.holder().is_some_and(|it| doings.frees.iter().any(|holder| holder == it))
+    };
+    if let Some(lease) = others.iter().find(freed) {
+        found.push((Strictness::Warn, free(lease, evidence.now)));
     }
     if let Some(grant) = &doings.grants {
         found.push((policy.exec, exec(grant)));
@@ -221,7 +237,7 @@ pub fn decide(evidence: &Evidence<'_>, policy: &GuardPolicy) -> Decision {
     }
     if found.is_empty()
         && policy.unknown != Strictness::Off
-        && let Some(advice) = unknown(evidence, &mine, &theirs)
+        && let Some(advice) = unknown(evidence, policy, &mine, &theirs)
     {
         return Decision::Warn(advice);
     }
@@ -284,16 +300,27 @@ fn region_of(path: &str, case: Case) -> Option<Region> {
 
 /// A region and a place that it meets: which pattern, and which path.
 fn meets(region: &Region, place: &Place<'_>, case: Case) -> Option<Meeting> {
-    if place.touch.reach != Reach::Itself {
+    let reach = place.touch.reach;
+    if matches!(reach, Reach::Itself | Reach::Entry)
+        && let Some(meeting) = meets_itself(region, place, case)
+    {
+        return Some(meeting);
+    }
+    if reach != Reach::Itself {
         let here = region_of(&place.path, case)?;
         let meeting = Meeting::from(here.meets(region)?);
         // Of something in a folder only so much is known: it is there.
         let owns_all = || probes(&place.path).iter().all(|probe| region.matches(probe));
-        if place.touch.reach == Reach::Inside && !owns_all() {
+        if reach != Reach::Below && !owns_all() {
             return None;
         }
         return Some(Meeting { requested: place.path.clone(), ..meeting });
     }
+    None
+}
+
+/// A region and a place of which only the path counts.
+fn meets_itself(region: &Region, place: &Place<'_>, case: Case) -> Option<Meeting> {
     let path = RepoPath::new(&place.path, case)?;
     let clause = region.clauses().get(region.decided_by(&path)?)?;
     if clause.takes_away() {
@@ -367,13 +394,9 @@ impl<'a> Holdings<'a> {
         writing.into_iter().any(|lease| Region::read(lease.patterns(), self.case).matches(path))
     }
 
-    /// Is the place in a lane that may be written?
+    /// Is the place in a lane that may be written? The folder of a lane is.
     fn may_write(&self, place: &Place<'_>) -> bool {
-        if place.path.is_empty() {
-            return false;
-        }
-        self.owns(&place.path)
-            || (place.touch.reach != Reach::Itself && self.owns_below(&place.path))
+        !place.path.is_empty() && (self.owns(&place.path) || self.owns_below(&place.path))
     }
 
     /// Do the leases own all that there can be below the path?
@@ -449,11 +472,16 @@ fn word(text: &str) -> String {
     }
 }
 
-/// A denial when a place is one that no agent may write.
-fn protected(evidence: &Evidence<'_>, policy: &GuardPolicy, touches: &[Touch]) -> Option<Advice> {
-    if touches.is_empty() {
-        return None;
-    }
+/// The first place that no agent may write, and the pattern that says so; `None` for a part of the
+/// referee itself. Of what is only `handed` on, the workspace itself proves nothing.
+fn protected<'t>(
+    evidence: &Evidence<'_>,
+    policy: &GuardPolicy,
+    touches: impl Iterator<Item = &'t Touch>,
+    handed: bool,
+) -> Option<(String, Option<String>)> {
+    let mut touches = touches.peekable();
+    touches.peek()?;
     let case = evidence.case;
     let patterns = || {
         let own = policy.protected.iter().map(String::as_str);
@@ -463,23 +491,40 @@ fn protected(evidence: &Evidence<'_>, policy: &GuardPolicy, touches: &[Touch]) -
     let home = LazyCell::new(|| {
         Region::read(patterns().filter_map(of_home).collect::<Vec<String>>(), case)
     });
+    // Whoever closes, moves or replaces a folder does so to all that is below it.
+    let leads_to = |path: &str, pattern: &str| {
+        let is_way = |rest: String| !(rest.is_empty() || (handed && path.is_empty()));
+        (!pattern.starts_with('!') && below(pattern, path, case).is_some_and(is_way))
+            .then(|| pattern.to_string())
+    };
     for touch in touches {
+        let is_entry = handed || touch.reach == Reach::Entry;
         for name in &touch.names {
+            let takes_all = matches!(touch.reach, Reach::Below | Reach::Entry);
             let machinery = evidence.machinery.iter().any(|file| {
                 below(name, file, case).is_some()
-                    || (touch.reach == Reach::Below && below(file, name, case).is_some())
+                    || (takes_all && below(file, name, case).is_some())
             });
             let met = |path, region: &Region| {
                 let place = Place { touch, path };
                 meets(region, &place, case).filter(|meeting| meeting.doubt.is_none())
             };
+            let of_root = |path: String| {
+                let mut ways = patterns().filter(|text| is_entry && !is_of_home(text));
+                let way = ways.find_map(|pattern| leads_to(&path, pattern));
+                met(path, &here).map(|meeting| meeting.held).or(way)
+            };
+            let of_home = |path: String| {
+                let mut ways = patterns().filter(|_| is_entry).filter_map(of_home);
+                let way = ways.find_map(|pattern| leads_to(&path, &pattern));
+                met(path, &home).map(|meeting| meeting.held).or(way)
+            };
             let below_home = || below(name, evidence.home?, case);
-            let meeting = below(name, evidence.root, case)
-                .and_then(|path| met(path, &here))
-                .or_else(|| below_home().and_then(|path| met(path, &home)));
-            if machinery || meeting.is_some() {
-                let held = meeting.map(|meeting| meeting.held);
-                return Some(self_modify(&touch.shown, held.as_deref()));
+            let held = below(name, evidence.root, case)
+                .and_then(of_root)
+                .or_else(|| below_home().and_then(of_home));
+            if machinery || held.is_some() {
+                return Some((touch.shown.clone(), held));
             }
         }
     }
@@ -496,17 +541,42 @@ fn of_home(pattern: &str) -> Option<String> {
     Some(if pattern.starts_with('!') { format!("!{rest}") } else { rest.to_string() })
 }
 
-fn self_modify(shown: &str, pattern: Option<&str>) -> Advice {
-    let rule = match pattern {
+/// Why no agent may write it.
+fn rule(pattern: Option<&str>) -> String {
+    match pattern {
         Some(pattern) => format!("it is protected (`{pattern}`)"),
         None => "it is a part of the referee itself".to_string(),
-    };
+    }
+}
+
+fn self_modify(shown: &str, pattern: Option<&str>) -> Advice {
+    let rule = rule(pattern);
     let text = format!(
         "DOS denies this call: no agent may write {shown}; {rule}, because it says what agents may \
          do here. Go on without changing it, by whatever tool. If it must change, say so and let a \
          person do it; a person can take it out of `protected` under [guard] in dos.toml."
     );
     Advice { reason_class: "SELF_MODIFY", text, lane: None }
+}
+
+/// Advice to whoever gives away what others hold.
+fn free(lease: &Lease, now: Timestamp) -> Advice {
+    let blocker = Blocker { lease: lease.clone(), meeting: None };
+    let text = format!(
+        "DOS: this gives away a lane of somebody else. {} Unless its holder asked for that, leave it \
+         alone, or wait for it (--wait 10m).",
+        blocker.sentence(now),
+    );
+    Advice { reason_class: "LANE_HELD", text, lane: Some(lease.lane().into_owned()) }
+}
+
+/// Advice where nobody can tell who holds what, because the journal cannot be read.
+pub fn blind(error: &str) -> Advice {
+    let text = format!(
+        "DOS: nobody can tell who holds what here: {error}. The call is not held back; let a person \
+         mend that (dos doctor) before you write what others may be working on."
+    );
+    Advice { reason_class: "UNREADABLE", text, lane: None }
 }
 
 fn exec(grant: &Grant) -> Advice {
@@ -563,11 +633,24 @@ fn outside(place: &Place<'_>, own: &[&Lease], mine: &Holdings<'_>) -> Advice {
     Advice { reason_class: "OUTSIDE_LANE", text, lane: lanes.first().cloned() }
 }
 
-/// Advice about what cannot be known, while others hold lanes: when a path of theirs stands in the
-/// call, or when it runs code that nobody can read.
-fn unknown(evidence: &Evidence<'_>, mine: &Holdings<'_>, theirs: &Holdings<'_>) -> Option<Advice> {
+/// Advice about what cannot be known: when a protected path is handed to it, and, while others hold
+/// lanes, when a path of theirs stands in the call, or when it runs code that nobody can read.
+fn unknown(
+    evidence: &Evidence<'_>,
+    policy: &GuardPolicy,
+    mine: &Holdings<'_>,
+    theirs: &Holdings<'_>,
+) -> Option<Advice> {
     let doings = evidence.doings;
     let why = doings.unknown.as_deref()?;
+    if let Some((shown, pattern)) = protected(evidence, policy, doings.handed.iter(), true) {
+        let text = format!(
+            "DOS: it cannot be told what this call writes ({why}). {shown} stands in it, and {}: no \
+             agent may write it. If it writes there, do not run it; else go on.",
+            rule(pattern.as_deref()),
+        );
+        return Some(Advice { reason_class: "UNKNOWN_FOOTPRINT", text, lane: None });
+    }
     if theirs.is_empty() {
         return None;
     }

@@ -70,6 +70,55 @@ fn the_extended_profile_finds_the_rest() {
 }
 
 #[test]
+fn programs_that_are_reached_in_odd_ways() {
+    let grants = |command: &str, profile| {
+        let policy = ExecPolicy { profile, extra: Vec::new() };
+        classify_command(command, &policy).capability == Capability::GrantsArbitraryExec
+    };
+    for command in [
+        "gdb -q --args python x",
+        "lldb -- node x",
+        "hash -p /bin/sh x; x",
+        "env -S '${PY} x'",
+        "rr record python x",
+        "ls | xargs -0 -n1 sudo -u a sh",
+    ] {
+        assert!(grants(command, Profile::Closed), "{command}");
+    }
+    for command in ["gdb -p 1", "lldb", "hash -r", "env -S 'ls ${HOME}'", "hash -p /bin/ls x; x"] {
+        assert!(!grants(command, Profile::Closed), "{command}");
+    }
+    for command in [
+        "ed x",
+        "nix-shell",
+        "dc -e '!ls'",
+        "m4 x",
+        "find . -execdir ./x {} \\;",
+        "crontab x",
+        "crontab -u bob -",
+        "pip3 install x",
+        "PATH=.:$PATH ls",
+        "PATH=:/bin ls",
+        "make -n",
+    ] {
+        assert!(grants(command, Profile::Extended), "{command}");
+    }
+    for command in [
+        "crontab -l",
+        "crontab -u bob -l",
+        "pip list",
+        "PATH=$PATH:/opt/bin ls",
+        "PATH=~/bin:/bin ls",
+        "make --version",
+        "gradle --help",
+        "dc -e '1 2+p'",
+        "less x",
+    ] {
+        assert!(!grants(command, Profile::Extended), "{command}");
+    }
+}
+
+#[test]
 fn further_commands_are_judged_as_labelled() {
     let entries = labelled("vectors/exec_adversarial.jsonl", Profile::Closed);
     assert!(entries.len() > 1000);

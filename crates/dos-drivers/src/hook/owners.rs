@@ -64,7 +64,8 @@ impl<'a> Owners<'a> {
     /// The roots of all workspaces that the call reaches into, without the one it was made for.
     pub fn others(&mut self, seen: &Seen) -> Vec<Utf8PathBuf> {
         let mut others = Vec::new();
-        let touches = seen.doings.touches.iter().chain(&seen.doings.mentions);
+        let Doings { touches, sweeps, mentions, handed, .. } = &seen.doings;
+        let touches = touches.iter().chain(sweeps).chain(mentions).chain(handed);
         let names = touches.flat_map(|touch| &touch.names).map(String::as_str);
         for name in names.chain(seen.checkouts.iter().map(|checkout| checkout.folder.as_str())) {
             let home = self.home;
@@ -91,6 +92,7 @@ impl<'a> Owners<'a> {
             touches
         };
         let (touches, mentions) = (kept(&seen.doings.touches), kept(&seen.doings.mentions));
+        let (sweeps, handed) = (kept(&seen.doings.sweeps), kept(&seen.doings.handed));
         let mut checkout_ops = Vec::new();
         for checkout in &seen.checkouts {
             let holds_us = root.starts_with(&checkout.folder);
@@ -102,9 +104,12 @@ impl<'a> Owners<'a> {
         }
         Doings {
             touches,
+            sweeps,
             mentions,
+            handed,
             checkout_ops,
             unknown: seen.doings.unknown.clone(),
+            frees: seen.doings.frees.clone(),
             // Code that names no path is somebody's business where the agent is.
             runs_inline_code: is_home && seen.doings.runs_inline_code,
             grants: None,

@@ -118,16 +118,23 @@ impl<E: Environment> Caller<'_, E> {
         if call.doings == Doings::default() {
             return None;
         }
+        let mut blind = None;
         let view = workspace.as_ref().and_then(|workspace| {
             let view = Referee::new(workspace, self.clock).view();
-            view.map_err(|error| remarks.push(error.to_string())).ok()
+            view.map_err(|error| blind = Some(error.to_string())).ok()
         });
+        remarks.extend(blind.clone());
         let now = view.as_ref().map(|view| view.moment.now).or_else(|| self.clock.now().ok());
         let Some(now) = now else {
             remarks.push("the clock cannot be read".to_string());
             return None;
         };
         let decision = self.decide(call, workspace.as_ref(), view.as_ref(), now);
+        let decision = match blind {
+            // Silence would say that nobody is in the way.
+            Some(error) if decision == Decision::Pass => Decision::Warn(pretool::blind(&error)),
+            _ => decision,
+        };
         Some(Judged { workspace, decision })
     }
 

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::command::TOP;
 use dos_core::hook::pretool::{Reach, Touch};
 use dos_core::lane::Case;
 use dos_core::lane::pattern::Pattern;
@@ -45,18 +46,41 @@ impl Bases<'_> {
     /// The path from the root, as it is spelled.
     pub fn absolute(&self, path: &str) -> Utf8PathBuf {
         let path = path.strip_prefix("file://").unwrap_or(path);
+        if path.contains(TOP) {
+            return of_checkout(&self.folder.join(path));
+        }
         match (path.strip_prefix('~'), self.home) {
             (Some(""), Some(home)) => home.to_owned(),
             (Some(rest), Some(home)) if rest.starts_with('/') => {
                 home.join(rest.trim_start_matches('/'))
+            }
+            // By the name of the user.
+            (Some(rest), Some(home)) if home.file_name() == rest.split('/').next() => {
+                home.join(rest.split_once('/').map_or("", |(_, below)| below))
             }
             _ => self.folder.join(path),
         }
     }
 }
 
+/// The path, with the tops of checkouts in place.
+fn of_checkout(path: &Utf8Path) -> Utf8PathBuf {
+    let mut whole = Utf8PathBuf::new();
+    for part in path {
+        match part == TOP {
+            true => {
+                let top = whole.ancestors().find(|folder| folder.join(".git").exists());
+                whole = top.map(Utf8Path::to_owned).unwrap_or(whole);
+            }
+            false => whole.push(part),
+        }
+    }
+    whole
+}
+
 /// The path on one line, cut short.
 fn shown(path: &str) -> String {
+    let path = path.replace(TOP, "$(git rev-parse --show-toplevel)");
     let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut shown: String = path.chars().map(plain).take(SHOWN_MAX).collect();
     if path.chars().nth(SHOWN_MAX).is_some() {

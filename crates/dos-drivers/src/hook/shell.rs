@@ -1,5 +1,7 @@
 //! What an act does, with the names of its files resolved.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::command::capability::granted;
 use dos_core::command::run::{Invocation, run};
@@ -12,12 +14,28 @@ use crate::host;
 
 /// Most places that one command is taken to write; a longer list is unknown.
 const TOUCHES_MAX: usize = 4096;
-/// Most paths that are looked for in the text of a command.
-const MENTIONS_MAX: usize = 64;
+/// Most different words of a text that are taken for paths.
+const MENTIONS_MAX: usize = 512;
 /// So much of a command is repeated to people, in characters.
 const SHOWN_MAX: usize = 120;
 /// Options by which a program is given its code on the command line.
 const INLINE: [&str; 7] = ["-c", "-e", "-E", "-p", "-r", "--eval", "--print"];
+/// Programs that change what a folder is: its name, its owner, who may enter it, what lies there. Do
+/// they follow a link to it?
+const ENTRIES: [(&str, bool); 12] = [
+    ("chattr", true),
+    ("chgrp", true),
+    ("chmod", true),
+    ("chown", true),
+    ("ln", false),
+    ("mount", true),
+    ("mv", false),
+    ("rm", false),
+    ("rmdir", false),
+    ("setfacl", true),
+    ("umount", true),
+    ("unlink", false),
+];
 /// Programs that put something into a folder without saying what.
 const UNPACKERS: [&str; 6] = ["gh", "git format-patch", "rsync", "tar", "unzip", "wget"];
 
@@ -56,41 +74,68 @@ pub fn seen(
         Act::Unknown(paths) => Doings {
             unknown: (!paths.is_empty()).then(|| "a tool that is not known here".to_string()),
             mentions: paths.iter().map(|path| bases.touch(path, Reach::Itself)).collect(),
+            handed: paths.iter().map(|path| bases.touch(path, Reach::Itself)).collect(),
             ..Doings::default()
         },
-        Act::Runs { command, folder: given } => {
+        Act::Runs { command, folder: given, elsewhere } => {
             let start = given.as_ref().map(|given| bases.absolute(given));
             let bases = Bases { folder: start.as_deref().unwrap_or(folder), home };
-            return of_command(command, &bases, root.unwrap_or(folder));
+            return of_command(command, *elsewhere, &bases, root.unwrap_or(folder));
         }
     };
     Seen { doings, checkouts: Vec::new() }
 }
 
-fn of_command(command: &str, bases: &Bases<'_>, root: &Utf8Path) -> Seen {
-    let found = footprint(command);
+fn of_command(command: &str, elsewhere: bool, bases: &Bases<'_>, root: &Utf8Path) -> Seen {
+    let mut found = footprint(command);
     let mut doings = Doings::default();
+    if elsewhere {
+        // Whole names are taken to mean here what they mean there.
+        for write in &mut found.writes {
+            write.doubtful |= !write.full_path().starts_with('/');
+        }
+        found.checkout_ops.retain(|op| op.directory.starts_with('/'));
+    }
     for write in &found.writes {
         add(write, bases, &mut doings);
     }
-    let certain = found.checkout_ops.iter().filter(|op| !op.doubtful);
-    let checkouts = certain.map(|op| Checkout {
-        name: op.name.clone(),
-        folder: super::resolve::followed(&bases.absolute(&op.directory)),
-    });
-    let checkouts = checkouts.collect();
-    let unknown = found.unknown.first().map(|unknown| unknown.what.clone());
+    let mut checkouts = Vec::new();
+    for op in found.checkout_ops.iter().filter(|op| !op.doubtful) {
+        let folder = bases.absolute(&op.directory);
+        if let Some(write) = &op.or_path
+            && folder.join(&write.path).symlink_metadata().is_ok()
+        {
+            add(write, bases, &mut doings);
+            continue;
+        }
+        if op.sweeps {
+            let touch = bases.touch(folder.as_str(), Reach::Below);
+            let shown = format!("all that `{}` takes", op.name);
+            doings.sweeps.push(Touch { shown, ..touch });
+        }
+        let folder = super::resolve::followed(&folder);
+        checkouts.push(Checkout { name: op.name.clone(), folder });
+    }
+    if elsewhere && !doings.mentions.is_empty() {
+        doings.unknown = Some("a command that a server runs".to_string());
+        doings.handed.clone_from(&doings.mentions);
+    }
+    let unknown = found.unknown.first();
     if unknown.is_none() && !command.contains("dos") {
         return Seen { doings, checkouts };
     }
     let invocations = run(command).invocations;
     doings.touches.extend(invocations.iter().flat_map(|it| of_ourselves(it, bases, root)));
+    doings.frees.extend(invocations.iter().filter_map(freed));
     if let Some(unknown) = unknown {
-        // Words of code are names of files only where they look like them.
-        let is_code = unknown.starts_with("code that");
-        doings.unknown = Some(unknown);
+        doings.unknown = Some(unknown.what.clone());
         doings.runs_inline_code = invocations.iter().any(is_inline);
-        doings.mentions.extend(mentions(command, bases, is_code));
+        let is_code = found.unknown.iter().all(|unknown| unknown.code);
+        doings.mentions.extend(mentions(command, bases, is_code, Reach::Below));
+        let near = found.unknown.iter().flat_map(|unknown| {
+            unknown.near.iter().map(|text| mentions(text, bases, unknown.code, Reach::Itself))
+        });
+        doings.handed.extend(near.flatten().take(TOUCHES_MAX));
     }
     Seen { doings, checkouts }
 }
@@ -118,7 +163,6 @@ fn is_inline(invocation: &Invocation) -> bool {
 fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
     let folder = bases.absolute(&write.directory);
     let here = Bases { folder: &folder, home: bases.home };
-    let plain = if write.recursive { Reach::Below } else { Reach::Itself };
     let paths = match write.pattern {
         true => here.expanded(&write.path),
         false => Some(vec![here.absolute(&write.path)]),
@@ -128,6 +172,12 @@ fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
         return;
     };
     for path in paths {
+        let plain = match ENTRIES.iter().find(|(name, _)| *name == write.how) {
+            _ if write.recursive => Reach::Below,
+            // The entry is that of the link, not that of the folder that it leads to.
+            Some((_, follows)) if *follows || !path.is_symlink() => Reach::Entry,
+            _ => Reach::Itself,
+        };
         let mut touch = |path: &Utf8Path, reach: Reach| {
             let mut touch = here.touch(path.as_str(), reach);
             if !write.pattern && write.names.is_empty() {
@@ -138,7 +188,9 @@ fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
                 false => doings.touches.push(touch),
             }
         };
-        if write.names.is_empty() {
+        if write.how == "mkdir" && path.is_dir() {
+            // A folder that is there is not made.
+        } else if write.names.is_empty() {
             let unpacks = write.inside && UNPACKERS.contains(&write.how.as_str());
             touch(&path, if unpacks { Reach::Inside } else { plain });
         } else if write.inside || path.is_dir() {
@@ -154,21 +206,38 @@ fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
     }
 }
 
+/// The words behind the name of this very program, if the command calls it.
+fn our_words(invocation: &Invocation) -> Option<Vec<&str>> {
+    let is_us = invocation.path.rsplit('/').next() == Some("dos");
+    is_us.then(|| invocation.arguments.iter().map(|field| field.as_str()).collect())
+}
+
+/// The value of an option.
+fn value<'w>(words: &[&'w str], name: &str) -> Option<&'w str> {
+    let given = words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let next = words.iter().skip_while(|word| **word != name).nth(1).copied();
+    given.or(next)
+}
+
+/// The holder whose lane a call of this program gives away.
+fn freed(invocation: &Invocation) -> Option<String> {
+    let words = our_words(invocation).filter(|words| words.contains(&"lease-lane"))?;
+    let holder = match &words {
+        words if words.contains(&"release") => value(words, "--owner"),
+        words if words.contains(&"adopt") => value(words, "--from"),
+        _ => None,
+    };
+    holder.map(str::to_string)
+}
+
 /// What a call of this very program would change of itself: it is the one way to unhook it that
 /// names no file.
 fn of_ourselves(invocation: &Invocation, bases: &Bases<'_>, root: &Utf8Path) -> Vec<Touch> {
-    let is_us = invocation.path.rsplit('/').next() == Some("dos");
-    let words: Vec<&str> = invocation.arguments.iter().map(|field| field.as_str()).collect();
-    if !is_us || !words.contains(&"init") {
+    let Some(words) = our_words(invocation).filter(|words| words.contains(&"init")) else {
         return Vec::new();
-    }
-    let flag = |name: &str| words.contains(&name);
-    let value = |name: &str| {
-        let given = words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-        let next = words.iter().skip_while(|word| **word != name).nth(1).copied();
-        given.or(next)
     };
-    let host = value("--hooks").or(flag("--with-hooks").then_some("claude-code"));
+    let flag = |name: &str| words.contains(&name);
+    let host = value(&words, "--hooks").or(flag("--with-hooks").then_some("claude-code"));
     let settings = host.and_then(host::named).map(|host| host.settings().path);
     let config = flag("--force").then_some("dos.toml");
     let inside = Bases { folder: root, home: bases.home };
@@ -178,16 +247,31 @@ fn of_ourselves(invocation: &Invocation, bases: &Bases<'_>, root: &Utf8Path) -> 
 }
 
 /// The paths that stand in a text, also inside of code.
-fn mentions(text: &str, bases: &Bases<'_>, is_code: bool) -> Vec<Touch> {
+fn mentions(text: &str, bases: &Bases<'_>, is_code: bool, reach: Reach) -> Vec<Touch> {
     let ends = |c: char| c.is_whitespace() || "\"'`()[]{}<>|&;,=".contains(c);
     let words = text.split(ends).map(|word| word.trim_end_matches([':', '.']));
     let is_there = |word: &str| bases.absolute(word).symlink_metadata().is_ok();
     let is_path = |word: &&str| {
         let is_name = !word.is_empty() && !word.starts_with('-');
-        is_name && (word.contains('/') || (!is_code && is_there(word)))
+        let is_file = |word: &str| (!is_code || word.contains('.')) && is_there(word);
+        is_name && (word.contains('/') || is_file(word))
     };
-    let paths = words.take(MENTIONS_MAX).filter(is_path);
-    paths.map(|path| bases.touch(path, Reach::Below)).collect()
+    let mut found = Vec::new();
+    let mut known = BTreeSet::new();
+    for word in words.filter(|word| !word.is_empty()) {
+        if known.len() >= MENTIONS_MAX || !known.insert(word) {
+            continue;
+        }
+        match word.contains(['*', '?']) && !is_code {
+            true => found.extend(bases.expanded(word).unwrap_or_default().iter().map(|path| {
+                let touch = bases.touch(path.as_str(), reach);
+                Touch { shown: bases.touch(word, reach).shown, ..touch }
+            })),
+            false if is_path(&word) => found.push(bases.touch(word, reach)),
+            false => {}
+        }
+    }
+    found
 }
 
 impl Bases<'_> {

@@ -27,7 +27,11 @@ impl Host for Cursor {
                 call(&tool, input.as_ref())
             }
             (None, Some(command), _) => {
-                let act = Act::Runs { command: command.clone(), folder: text(raw, "cwd") };
+                let act = Act::Runs {
+                    command: command.clone(),
+                    folder: text(raw, "cwd"),
+                    elsewhere: false,
+                };
                 Event::of_call("Shell", json!({"command": command}), act)
             }
             (None, None, _) => {

@@ -10,7 +10,6 @@ mod cursor;
 mod gemini;
 mod hermes;
 pub mod json_settings;
-mod patch;
 #[cfg(test)]
 mod tests;
 pub mod toml_settings;

@@ -75,6 +75,28 @@ fn every_host_is_wired_once_and_unwired_without_a_trace() {
 }
 
 #[test]
+fn marks_line_ends_and_what_was_there_before_stay() {
+    let codex = named("codex").unwrap().settings();
+    let text = "\u{feff}model = \"x\"\r\n# why\r\n[tools]\r\na = 1\r\n";
+    let merged = codex.merged(text, false).unwrap();
+    assert!(merged.starts_with(text) && !merged.replace("\r\n", "").contains('\n'), "{merged:?}");
+    assert_eq!(codex.wired(&merged).unwrap().len(), codex.events.len());
+    assert_eq!(codex.merged(&merged, false).unwrap(), merged);
+    assert_eq!(codex.without(&merged).unwrap(), text);
+    for text in ["hooks = {}\n", "a = 1\nhooks = { PreToolUse = [] }\n"] {
+        let merged = codex.merged(text, false).unwrap();
+        assert_eq!(codex.wired(&merged).unwrap().len(), codex.events.len(), "{merged}");
+        assert!(codex.wired(&codex.without(&merged).unwrap()).unwrap().is_empty());
+    }
+    let cursor = named("cursor").unwrap().settings();
+    let text = "\u{feff}{\r\n  \"version\": 2\r\n}\r\n";
+    let merged = cursor.merged(text, false).unwrap();
+    assert_eq!(cursor.wired(&merged).unwrap().len(), cursor.events.len());
+    let left = cursor.without(&merged).unwrap();
+    assert!(left.starts_with('\u{feff}') && left.contains("\"version\": 2\r\n"), "{left:?}");
+}
+
+#[test]
 fn strictness_is_turned_on_and_off() {
     let settings = named("claude-code").unwrap().settings();
     let lax = settings.merged("{}", false).unwrap();
@@ -120,6 +142,7 @@ fn events_of_every_host_are_read_and_answered_in_its_words() {
     use dos_core::hook::Act;
     let write = Act::Writes(vec!["api/x.py".to_string()]);
     let run = |folder: Option<&str>| Act::Runs {
+        elsewhere: false,
         command: "ls".to_string(),
         folder: folder.map(str::to_string),
     };

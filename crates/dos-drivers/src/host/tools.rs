@@ -3,10 +3,9 @@
 //! The names of all hosts are in one table: none means two things, and a host takes over the names
 //! of another one often enough.
 
+use dos_core::command::patch;
 use dos_core::hook::Act;
 use serde_json::Value;
-
-use super::patch;
 
 /// Tools that write the files that their arguments name.
 const WRITES: &[&str] = &[
@@ -42,6 +41,8 @@ const SHELLS: &[&str] = &[
     "execcommand",
     "executecommand",
     "localshell",
+    "monitor",
+    "powershell",
     "runcommand",
     "runshellcommand",
     "runterminalcmd",
@@ -78,6 +79,8 @@ const READS: &[&str] = &[
     "websearch",
     "writetodos",
 ];
+/// What the names of tools start with that show something.
+const SHOWS: &[&str] = &["describe", "get", "list", "read", "search", "show", "view"];
 /// Arguments that name files.
 const PATHS: &[&str] = &[
     "absolutepath",
@@ -91,6 +94,7 @@ const PATHS: &[&str] = &[
     "oldpath",
     "path",
     "paths",
+    "relativepath",
     "source",
     "sourcepath",
     "target",
@@ -111,7 +115,9 @@ pub fn act(tool: &str, input: &Value) -> Act {
     let name = tool.rsplit("__").next().unwrap_or(tool);
     let name = plain(name.rsplit(':').next().unwrap_or(name));
     let is = |names: &[&str]| names.contains(&name.as_str());
-    if is(READS) || reads(&name, input) {
+    // Tools of servers are named after what they do.
+    let shows = served && SHOWS.iter().any(|start| name.starts_with(start));
+    if is(READS) || shows || reads(&name, input) {
         return Act::Reads;
     }
     let mut paths = Vec::new();
@@ -129,13 +135,13 @@ pub fn act(tool: &str, input: &Value) -> Act {
         if let Some(text) = input.as_str() {
             texts.push(text.to_string());
         }
-        paths.extend(texts.iter().flat_map(|text| patch::files(text)));
+        paths.extend(texts.iter().flat_map(|text| patch::files(text, None)));
         return if paths.is_empty() { Act::Unknown(paths) } else { Act::Writes(paths) };
     }
-    if is(SHELLS) && !served {
+    if is(SHELLS) {
         let folder = first(input, FOLDERS);
         return match command(input) {
-            Some(command) => Act::Runs { command, folder },
+            Some(command) => Act::Runs { command, folder, elsewhere: served },
             None => Act::Unknown(paths),
         };
     }
@@ -213,6 +219,7 @@ mod tests {
         let runs = |command: &str, folder: Option<&str>| Act::Runs {
             command: command.to_string(),
             folder: folder.map(str::to_string),
+            elsewhere: false,
         };
         for (tool, input, act) in [
             ("Write", json!({"file_path": "a", "content": "path"}), writes("a")),

@@ -11,7 +11,7 @@ use crate::{API_WEB, configured};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Promise {
+pub enum Promise {
     /// It is denied: the write is proved.
     Denied,
     /// The agent is told, and may go on.
@@ -39,7 +39,7 @@ fn check(env: &TestEnv, event: &Value, promise: Promise) {
 }
 
 #[track_caller]
-fn found(env: &TestEnv, event: &Value) -> Promise {
+pub fn found(env: &TestEnv, event: &Value) -> Promise {
     match verdict(&pretool(env, event)) {
         Verdict::Deny(text) => {
             assert!(text.contains("alice") || text.contains("no agent"), "{event}: {text}");
@@ -131,6 +131,32 @@ fn shell_commands() {
         ("python3 gen.py --out api/x.py", Advised),
         ("make", Passes),
         ("cargo test", Passes),
+        ("find api -print | xargs rm", Advised),
+        ("ls web | xargs rm", Passes),
+        ("find web | xargs grep api/x.py", Passes),
+        ("parallel rm ::: web/a.ts api/x.py", Denied),
+        ("awk '{print > \"api/x.py\"}' web/a.ts", Denied),
+        ("awk '$1 > \"api/x.py\"' web/a.ts", Passes),
+        // Names that the command itself makes.
+        ("ln -s api w2; echo x > w2/y.py", Denied),
+        ("ln -s ../api web/w2 && rm web/w2/x.py", Denied),
+        ("ln api/x.py web/z.py", Denied),
+        ("cp -l api/x.py web/z.py", Denied),
+        ("link api/x.py web/z.py", Denied),
+        ("ln -s ../api/x.py web/z.py", Passes),
+        ("mount --bind api web; echo > web/x.py", Denied),
+        ("echo x > ~+/api/x.py", Denied),
+        ("cd \"$(git rev-parse --show-toplevel)\" && rm api/x.py", Denied),
+        ("rm $(git rev-parse --show-toplevel)/api/x.py", Denied),
+        ("rm $(git rev-parse --show-toplevel)/web/a.ts", Passes),
+        // Patches in the command, and what programs put out.
+        ("apply_patch <<'E'\n*** Begin Patch\n*** Update File: api/x.py\n*** End Patch\nE", Denied),
+        ("patch -p1 <<'E'\n--- a/api/x.py\n+++ b/api/x.py\nE", Denied),
+        ("git apply <<'E'\n--- a/api/x.py\n+++ b/api/x.py\nE", Denied),
+        ("patch -p1 <<'E'\n--- a/web/a.ts\n+++ b/web/a.ts\n-api/x.py\nE", Passes),
+        ("gcc -o api/x.py a.c", Denied),
+        ("time -o api/x.py ls", Denied),
+        ("script -c ls api/x.py", Denied),
         // Reads, talk, and one's own.
         ("cat api/x.py", Passes),
         ("grep -r x api > web/found.txt", Passes),
@@ -187,6 +213,17 @@ fn file_tools() {
     let served = json!({"path": "api/x.py"});
     check(&env, &call("bob", "mcp__files__write_file", served), Advised);
     check(&env, &call("bob", "mcp__files__write_file", json!({"path": real})), Denied);
+    check(&env, &call("bob", "replace_symbol", json!({"relative_path": "api/x.py"})), Advised);
+    for tool in ["Monitor", "PowerShell"] {
+        check(&env, &call("bob", tool, json!({"command": "echo x > api/x.py"})), Denied);
+    }
+    let served =
+        |command: &str| call("bob", "mcp__box__execute_command", json!({"command": command}));
+    check(&env, &served("echo x > api/x.py"), Advised);
+    check(&env, &served(&format!("echo x > {real}")), Denied);
+    check(&env, &served("cat api/x.py"), Passes);
+    let info = json!({"path": "api/x.py"});
+    check(&env, &call("bob", "mcp__files__get_file_info", info), Passes);
     let odd = r#"{"session_id":"bob","tool_name":"Write","tool_input":{"file_path":"api/x.py","content":"\ud800"}}"#;
     assert!(env.fed("hook pretool", odd).exits(0).stdout.contains("deny"));
 }

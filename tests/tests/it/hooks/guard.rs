@@ -115,6 +115,44 @@ fn outside_of_ones_own_lane_is_advised_or_denied() {
 }
 
 #[test]
+fn the_folder_of_ones_own_lane_is_inside_of_it() {
+    let env = alice_holds_api();
+    let runs = |holder: &str, command: &str| {
+        verdict(&pretool(&env, &call(holder, "Bash", json!({"command": command}))))
+    };
+    assert_eq!(runs("alice", "mkdir -p api"), Verdict::Pass);
+    assert_eq!(runs("alice", "mkdir -p api/v2/deep && chmod 755 api"), Verdict::Pass);
+    assert_eq!(runs("bob", "mkdir -p api"), Verdict::Pass);
+    warned(runs("alice", "mkdir -p docs"), &["outside"]);
+    denied(runs("bob", "chmod 000 api; rmdir api"), &["alice holds api"]);
+    env.write("api/x.py", "");
+    assert_eq!(runs("bob", "mkdir -p api"), Verdict::Pass);
+}
+
+#[test]
+fn a_lane_of_somebody_else_is_not_given_away_in_silence() {
+    let env = alice_holds_api();
+    let runs = |holder: &str, command: &str| {
+        verdict(&pretool(&env, &call(holder, "Bash", json!({"command": command}))))
+    };
+    for command in [
+        "dos lease-lane release --lane api --owner alice",
+        "dos lease-lane --workspace . release --owner=alice --lane=api",
+        "dos lease-lane adopt --lane api --owner bob --from alice",
+    ] {
+        warned(runs("bob", command), &["gives away", "alice holds api"]);
+        assert_eq!(runs("alice", command), Verdict::Pass);
+    }
+    for command in [
+        "dos lease-lane release --lane web --owner bob",
+        "dos lease-lane live --json",
+        "echo dos lease-lane release --owner alice",
+    ] {
+        assert_eq!(runs("bob", command), Verdict::Pass, "{command}");
+    }
+}
+
+#[test]
 fn readers_do_not_write() {
     let env = configured(API_WEB);
     env.dos("lease-lane acquire --lane api --owner alice --shared").exits(0);
@@ -178,7 +216,7 @@ fn a_damaged_workspace_still_protects_itself() {
     let asked =
         |file: &str| verdict(&pretool(&env, &call("s", "Write", json!({"file_path": file}))));
     denied(asked(".dos/x"), &["no agent may write"]);
-    assert_eq!(asked("api/x.py"), Verdict::Pass);
+    warned(asked("api/x.py"), &["nobody can tell who holds what", "lane-journal.jsonl"]);
 }
 
 #[test]

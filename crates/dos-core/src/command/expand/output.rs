@@ -4,8 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::syntax::{Redirect, Script, Shape};
-use super::super::text::{Field, Text, joined};
+use super::super::text::{Field, TOP, Text, joined};
 use super::Expander;
+
+/// What asks git for the top of the checkout.
+const TOPLEVEL: (&str, &str) = ("rev-parse", "--show-toplevel");
 
 impl Expander<'_> {
     /// The output of a script without its last line ends; a hole where it cannot be told.
@@ -50,6 +53,12 @@ impl Expander<'_> {
                 let start = text.text.rfind('/').map_or(0, |slash| slash + 1);
                 Some(text.part(start, text.text.len()))
             }
+            "git" => match rest {
+                [verb, option] if (verb.as_str(), option.as_str()) == TOPLEVEL => {
+                    Some(Text::known(TOP, program.span.start))
+                }
+                _ => None,
+            },
             "pwd" if rest.is_empty() => Some(Text::known(".", program.span.start)),
             _ => None,
         }

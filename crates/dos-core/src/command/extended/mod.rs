@@ -52,7 +52,8 @@ pub(super) fn granted(invocation: &Invocation) -> Option<Grant> {
     let is =
         |names: &str| names.split_ascii_whitespace().any(|known| known == bare || known == short);
     let arguments = invocation.arguments.as_slice();
-    if is(table::ALWAYS) {
+    let asks = |field: &Field| matches!(field.as_str(), "--version" | "--help");
+    if is(table::ALWAYS) && !(arguments.len() == 1 && arguments.iter().all(asks)) {
         return grant("runs code that is kept in files or given to it");
     }
     let verb = table::VERBS.iter().find(|(names, _)| is(names));
@@ -87,10 +88,23 @@ fn carries(text: &Text) -> bool {
 fn loaded(invocation: &Invocation) -> bool {
     let listed = |list: &str, name: &str| list.split_ascii_whitespace().any(|known| known == name);
     invocation.environment.iter().any(|(name, value)| {
+        if name == "PATH" && starts_anywhere(value) {
+            return true;
+        }
         let known = listed(table::VARIABLES, name) && !value.text.trim().is_empty();
         // To name a shell as the shell runs nothing yet.
         let shell = name == "SHELL" && value.settled() && is_system_shell(&value.text);
         known && !shell && (listed(table::LOADING, name) || carries(value))
+    })
+}
+
+/// Does a search for programs look in a folder that depends on where one is?
+fn starts_anywhere(path: &Text) -> bool {
+    let mut at = 0;
+    path.text.split(':').any(|folder| {
+        let start = at;
+        at += folder.len() + 1;
+        !folder.starts_with(['/', '~']) && !path.holes.contains(&start)
     })
 }
 
@@ -189,6 +203,11 @@ fn special(name: &str, short: &str, invocation: &Invocation) -> bool {
             ) || (words.starts_with(&["alias", "set"])
                 && texts().any(|it| it.starts_with('!') || it == "--shell"))
         }
+        "crontab" => {
+            let user = usize::from(texts().next() == Some("-u")) * 2;
+            texts().nth(user).is_some_and(|text| text == "-" || !text.starts_with('-'))
+        }
+        "dc" => texts().any(|text| text.contains('!')),
         "screen" => {
             texts().any(|text| !text.starts_with('-') || matches!(text, "-X" | "-dm" | "-dmS"))
         }
@@ -219,7 +238,7 @@ fn awk(arguments: &[Field]) -> bool {
                 return true;
             }
             "-e" | "--source" => {
-                let script = rest.first().is_some_and(|script| scripts::awk_runs(script.as_str()));
+                let script = rest.first().is_some_and(|script| scripts::awk(script.as_str()).runs);
                 if script {
                     return true;
                 }
@@ -228,7 +247,7 @@ fn awk(arguments: &[Field]) -> bool {
             "--" => {}
             _ if text.starts_with("-f") || text.starts_with("--file=") => return true,
             _ if text.starts_with('-') => {}
-            _ => return scripts::awk_runs(text) || (text.is_empty() && !first.text.settled()),
+            _ => return scripts::awk(text).runs || (text.is_empty() && !first.text.settled()),
         }
     }
     false

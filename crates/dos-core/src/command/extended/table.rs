@@ -6,15 +6,15 @@ pub(super) const ALWAYS: &str = "
     autoreconf ava avocado babashka babel-node batch bats bazel bazelisk bb behave bigloo bloop
     bpftrace bpython bpython3 buck buck2 byebug cap ccl celery chez clisp clj clojure cmd codecept
     concurrently cscript csh csharp csi ctest cucumber cypress d8 dash dotnet-script
-    drush dtrace duk ecl electron elixir elvish erl escript esno expect fastlane flask
+    drush dtrace duk ecl ed electron elixir elvish erl escript esno expect fastlane flask
     foreman forever frida fsharpi fsi gatling gauche gcl gdb gdbserver gforth ghci ghciwatch gksu
     gksudo gmake gnuplot gosh gotestsum gprolog gradle gradlew groovy groovysh grunt gsi gsudo
     guile gulp gunicorn gxargs hardhat honcho hugs hy hypercorn iex inv invoke ipdb ipython
     ipython3 irb janet jasmine java javaws jbang jdb jest jimsh jjs jruby js js102 js78 js91
     jshell julia jupyter jupyter-console jupyter-lab jupyter-notebook just jython karma kdesudo
-    kotlin ksh ksh93 lein leiningen lerna lldb locust luajit luau lxc-attach lxc-execute
+    kotlin ksh ksh93 lein leiningen lerna lldb locust luajit luau lxc-attach lxc-execute m4
     machinectl mage make minitest mit-scheme mksh mocha mono mosh msbuild mshta mujs mvn mvnw
-    nashorn nbb newlisp ninja node-gyp nodejs nodemon nose nosetests nosetests2 nosetests3 nox nu
+    nashorn nbb newlisp ninja nix-shell node-gyp nodejs nodemon nose nosetests nosetests2 nosetests3 nox nu
     nx ocaml ocamlrun octave octave-cli osascript overmind pdb perl6 pest petite phing php-cgi
     php-cli phpdbg phpunit picolisp playwright pnpx poe powershell powershell_ise pry psysh
     ptipython ptpython pudb pwsh py py.test pypy pypy2 pypy3 pytest pytest-3 pythonw qjs quickjs r
@@ -74,6 +74,7 @@ pub(super) const VERBS: &[(&str, &str)] = &[
     ("nvm fnm volta n nodenv pyenv rbenv jenv goenv", "exec run x"),
     ("pdm rye", "run test x"),
     ("pants", "run test repl"),
+    ("pip", "install"),
     ("pipenv poetry", "run shell"),
     ("pipx", "run runpip"),
     ("pixi", "run r exec x shell"),
@@ -103,7 +104,6 @@ pub(super) const VERBS: &[(&str, &str)] = &[
     ("wasm-pack", "test"),
     ("zig", "run test"),
     ("bazel bazelisk", "run test"),
-    ("crontab", "-"),
     ("enable", "-f"),
     ("complete compgen", "-C"),
     ("bind", "-x"),

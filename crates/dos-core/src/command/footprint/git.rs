@@ -1,23 +1,28 @@
 //! Git: the paths that it writes, and what it does to a whole checkout.
 
-use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use super::super::shell::Directory;
+use super::super::run::Invocation;
 use super::super::syntax::Span;
-use super::super::text::Field;
+use super::super::text::{Field, TOP};
 use super::options::Parsed;
 use super::{FILE, INSIDE, Scene, TREE};
 
 /// Notes what a call of git writes.
-pub(super) fn git(scene: &mut Scene<'_>, arguments: &[Field], span: Span) {
+pub(super) fn git(scene: &mut Scene<'_>, invocation: &Invocation) {
+    let (arguments, span) = (invocation.arguments.as_slice(), invocation.span);
     let valued = "C c git-dir work-tree namespace exec-path super-prefix config-env";
     let own = Parsed::in_order(arguments, valued);
     let folders: Vec<Field> = own.values("C").cloned().collect();
     folders.iter().for_each(|folder| scene.within(folder));
-    if own.has("work-tree git-dir") {
-        let directory = Directory { doubtful: true, ..(*scene.directory).clone() };
-        scene.directory = Rc::new(directory);
+    // Paths start at the top of the tree that is named, for whoever is not in it.
+    let variable = || {
+        let mut set = invocation.environment.iter().rev();
+        let (_, text) = set.find(|(name, _)| name == "GIT_WORK_TREE")?;
+        Some(Field { text: text.clone(), span, ..Field::default() })
+    };
+    if let Some(tree) = own.value("work-tree").cloned().or_else(variable) {
+        scene.within(&tree);
     }
     let Some((verb, rest)) = own.operands.split_first() else {
         return;
@@ -35,8 +40,17 @@ pub(super) fn git(scene: &mut Scene<'_>, arguments: &[Field], span: Span) {
         "apply" => {
             let parsed = Parsed::new(rest, "p C exclude include directory");
             let looks = parsed.has("check stat numstat summary") && !parsed.has("apply");
-            if !looks && !parsed.has("cached build-fake-ancestor") {
-                scene.checkout("git apply", span);
+            let body = invocation.body().filter(|_| parsed.operands.iter().all(is_input));
+            match body {
+                _ if looks || parsed.has("cached build-fake-ancestor") => {}
+                Some(body) => {
+                    let strip = parsed.value("p").and_then(|parts| parts.as_str().parse().ok());
+                    if let Some(folder) = parsed.value("directory") {
+                        scene.within(folder);
+                    }
+                    scene.patched(body, Some(strip.unwrap_or(1)), "git apply", span);
+                }
+                None => scene.checkout("git apply", span),
             }
         }
         "merge" | "rebase" | "cherry-pick" | "revert" | "am" => {
@@ -140,6 +154,11 @@ fn name(verb: &str) -> &'static str {
     }
 }
 
+/// Does an operand stand for the standard input?
+fn is_input(field: &Field) -> bool {
+    field.as_str() == "-"
+}
+
 /// Does a pathspec name everything?
 fn is_all(field: &Field) -> bool {
     matches!(field.as_str(), "." | "./" | ":/" | ":/." | "*" | ":(top)" | ":")
@@ -148,7 +167,12 @@ fn is_all(field: &Field) -> bool {
 /// Paths that are written, or the whole checkout where they name it.
 fn paths(scene: &mut Scene<'_>, paths: &[Field], how: &str, span: Span) {
     match paths.iter().any(is_all) {
-        true => scene.checkout(how, span),
+        true => {
+            if paths.iter().any(|field| field.as_str().starts_with(':')) {
+                scene.within(&Field::known(TOP, span));
+            }
+            scene.sweep(how, span);
+        }
         false => scene.write_all(paths, TREE, how),
     }
 }
@@ -169,6 +193,11 @@ fn checkout(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
         }
         (_, 0)
             if !parsed.has("f force p patch m merge pathspec-from-file - ") && rest.is_empty() => {}
+        (None, 1) if !creates => match parsed.operands.first() {
+            Some(all) if is_all(all) => paths(scene, &parsed.operands, how, span),
+            Some(other) => scene.checkout_or_path(how, other, span),
+            None => {}
+        },
         _ => scene.checkout(how, span),
     }
 }
@@ -232,20 +261,30 @@ fn stash(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
             let rest = rest.get(1..).unwrap_or_default();
             let parsed = Parsed::new(rest, "m message pathspec-from-file");
             match parsed.operands.as_slice() {
+                [] if takes_new(&parsed) => scene.sweep("git stash", span),
                 [] => scene.checkout("git stash", span),
                 // What `save` is given is a message.
+                _ if verb == "save" && takes_new(&parsed) => scene.sweep("git stash", span),
                 _ if verb == "save" => scene.checkout("git stash", span),
                 operands => paths(scene, operands, "git stash", span),
             }
         }
+        _ if takes_new(&Parsed::new(rest, "m message")) => scene.sweep("git stash", span),
         _ => scene.checkout("git stash", span),
     }
+}
+
+/// Does a stash take what is not committed yet?
+fn takes_new(parsed: &Parsed) -> bool {
+    parsed.has("a all u include-untracked")
 }
 
 fn clean(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
     let parsed = Parsed::new(rest, "e exclude");
     match (parsed.has("n dry-run"), parsed.operands.as_slice()) {
         (true, _) => {}
+        // What git is told to ignore goes too.
+        (false, []) if parsed.has("x X") => scene.sweep("git clean", span),
         (false, []) => scene.checkout("git clean", span),
         (false, operands) => paths(scene, operands, "git clean", span),
     }

@@ -17,8 +17,8 @@ use super::program::{Program, bare};
 use super::run::{Invocation, Role, run};
 use super::shell::Directory;
 use super::syntax::Span;
-use super::text::Field;
-use super::{interpreter, wrapper};
+use super::text::{Field, Text};
+use super::{interpreter, patch, wrapper};
 
 /// What a command would touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,10 @@ pub struct CheckoutOp {
     pub directory: String,
     /// As in [`Write::doubtful`].
     pub doubtful: bool,
+    /// Does it take all there is in the checkout, so that nothing of it is left as it was?
+    pub sweeps: bool,
+    /// What it writes instead, where there is such a path: `git checkout name`.
+    pub or_path: Option<Write>,
     /// Where it stands.
     pub span: Span,
 }
@@ -84,6 +88,11 @@ pub struct CheckoutOp {
 pub struct Unknown {
     /// What it is: a program that runs code, a path with a variable, a text that is no shell.
     pub what: String,
+    /// Is it code, whose words are names of files only where they look like them?
+    pub code: bool,
+    /// The texts that it may take names of files from: what it is handed, and what is piped to it as
+    /// names.
+    pub near: Vec<String>,
     /// Where it stands.
     pub span: Span,
 }
@@ -92,22 +101,62 @@ pub struct Unknown {
 pub fn footprint(text: &str) -> Footprint {
     let run = run(text);
     let mut found = Footprint::default();
+    let mut links = Vec::new();
     for invocation in &run.invocations {
-        let mut scene = Scene { directory: Rc::clone(&invocation.directory), found: &mut found };
+        let known = found.unknown.len();
+        let directory = Rc::clone(&invocation.directory);
+        let mut scene = Scene { directory, found: &mut found, links: &mut links };
         scene.redirections(invocation);
+        let by_redirection = scene.found.unknown.len();
         scene.program(invocation);
+        if found.unknown.len() > known {
+            let near = near(invocation, &run.invocations);
+            let unknown = found.unknown.iter_mut().skip(by_redirection);
+            unknown.for_each(|unknown| unknown.near.clone_from(&near));
+        }
     }
     if let Some(error) = run.refused {
         let span = Span { start: error.at, end: text.len().min(error.at + 1) };
-        found.unknown.push(Unknown { what: format!("text that is no shell: {error}"), span });
+        let rest = text.get(run.read..).unwrap_or(text);
+        found.unknown.push(Unknown {
+            what: format!("text that is no shell: {error}"),
+            code: false,
+            near: Vec::from([rest.to_string()]),
+            span,
+        });
     }
     found
+}
+
+/// Programs that take names of files from what is piped to them, or print such names.
+const NAMERS: [&str; 8] =
+    ["fd", "fdfind", "find", "mapfile", "parallel", "read", "readarray", "xargs"];
+
+/// The texts that a command may take names of files from.
+fn near(invocation: &Invocation, all: &[Invocation]) -> Vec<String> {
+    let together = || all.iter().filter(|it| it.step == invocation.step);
+    let names = |it: &Invocation| {
+        let name = it.program.as_ref().and_then(Program::name);
+        name.is_some_and(|name| NAMERS.contains(&name))
+    };
+    let texts = |it: &Invocation| -> Vec<String> {
+        it.arguments.iter().map(|field| field.as_str().to_string()).collect()
+    };
+    let mut near = match together().any(names) {
+        true => together().flat_map(texts).collect(),
+        false => texts(invocation),
+    };
+    let bodies = invocation.redirections.iter().filter_map(|it| it.body.as_ref());
+    near.extend(bodies.map(|body| body.text.clone()));
+    near
 }
 
 /// What a program writes, while it is found out.
 struct Scene<'f> {
     directory: Rc<Directory>,
     found: &'f mut Footprint,
+    /// Names that the command made, and where they lead.
+    links: &'f mut Vec<(String, String)>,
 }
 
 /// How a path is written, where it is not as one file.
@@ -151,20 +200,23 @@ impl Scene<'_> {
         if programs::writes(self, name, invocation) {
             return;
         }
-        let body = invocation.redirections.iter().rev().find_map(|it| it.body.as_ref());
+        let body = invocation.body();
         let followed = invocation.role == Role::Wrapper
             || name == "eval"
             || interpreter::script(name, &invocation.arguments, body).is_some()
-            || (name == "exec" && !wrapper::inner(name, &invocation.arguments).is_empty())
+            || (matches!(name, "exec" | "xargs" | "gxargs")
+                && !wrapper::inner(name, &invocation.arguments).is_empty())
             || (name == "exec" && invocation.arguments.is_empty());
         let policy = ExecPolicy { profile: Profile::Extended, extra: Vec::new() };
         if !followed && granted(invocation, &policy).is_some() {
             self.unknown(&format!("code that {name} runs"), invocation.span);
+            self.found.unknown.iter_mut().last().into_iter().for_each(|last| last.code = true);
         }
     }
 
     fn unknown(&mut self, what: &str, span: Span) {
-        self.found.unknown.push(Unknown { what: what.to_string(), span });
+        let what = what.to_string();
+        self.found.unknown.push(Unknown { what, code: false, near: Vec::new(), span });
     }
 
     fn checkout(&mut self, name: &str, span: Span) {
@@ -172,7 +224,28 @@ impl Scene<'_> {
             name: name.to_string(),
             directory: self.directory.path.clone(),
             doubtful: self.directory.doubtful || self.directory.elsewhere,
+            sweeps: false,
+            or_path: None,
             span,
+        });
+    }
+
+    /// An operation that takes all there is in the checkout.
+    fn sweep(&mut self, name: &str, span: Span) {
+        self.checkout(name, span);
+        self.found.checkout_ops.iter_mut().last().into_iter().for_each(|last| last.sweeps = true);
+    }
+
+    /// An operation on the whole checkout, if what it names is no path.
+    fn checkout_or_path(&mut self, name: &str, field: &Field, span: Span) {
+        let before = self.found.writes.len();
+        if field.text.settled() {
+            self.write(field, TREE, name);
+        }
+        let or_path = self.found.writes.drain(before..).next();
+        self.checkout(name, span);
+        self.found.checkout_ops.iter_mut().last().into_iter().for_each(|last| {
+            last.or_path.clone_from(&or_path);
         });
     }
 
@@ -195,9 +268,13 @@ impl Scene<'_> {
             return self.unknown(&what, field.span);
         }
         // In quotes, a `~` is the start of a name.
-        let path = match text.starts_with('~') && !field.tilde {
-            true => format!("./{text}"),
-            false => text.to_string(),
+        let path = match text.strip_prefix('~') {
+            Some(_) if !field.tilde => format!("./{text}"),
+            // Where the shell is.
+            Some(rest) if rest == "+" || rest.starts_with("+/") => {
+                format!(".{}", rest.trim_start_matches('+'))
+            }
+            _ => text.to_string(),
         };
         let anchored = path.starts_with(['/', '~']);
         let doubtful = self.directory.elsewhere || (self.directory.doubtful && !anchored);
@@ -212,6 +289,32 @@ impl Scene<'_> {
             how: how.to_string(),
             span: field.span,
         });
+        self.follow_links();
+    }
+
+    /// Notes where the last write leads through names that the command itself made.
+    fn follow_links(&mut self) {
+        let Some(write) = self.found.writes.last().filter(|_| !self.links.is_empty()).cloned()
+        else {
+            return;
+        };
+        let full = write.full_path();
+        let behind = |name: &str| {
+            let rest = plain(&full).strip_prefix(plain(name))?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_string())
+        };
+        for (name, leads) in self.links.iter() {
+            if let Some(rest) = behind(name) {
+                let (path, directory) = (format!("{leads}{rest}"), String::new());
+                self.found.writes.push(Write { path, directory, ..write.clone() });
+            }
+        }
+    }
+
+    /// Remembers a name that leads elsewhere, both from where the command starts.
+    fn link(&mut self, name: &str, leads: &str) {
+        let full = |path: &str| self.directory.join(path, false).path;
+        self.links.push((full(name), full(leads)));
     }
 
     fn write_all<'f>(
@@ -223,9 +326,24 @@ impl Scene<'_> {
         fields.into_iter().for_each(|field| self.write(field, manner, how));
     }
 
+    /// Notes the files that a patch names.
+    fn patched(&mut self, patch: &Text, strip: Option<usize>, how: &str, span: Span) {
+        let files = patch::files(&patch.text, strip);
+        if files.is_empty() || !patch.settled() {
+            self.unknown("files that a patch names", span);
+        }
+        for file in files {
+            self.write(&Field::known(&file, span), FILE, how);
+        }
+    }
+
     /// What is put into a file or, under its own name, into a folder.
     fn put(&mut self, sources: &[Field], target: &Field, inside: bool, recursive: bool, how: &str) {
-        let names: Vec<String> = sources.iter().filter_map(base_name).collect();
+        let mut names: Vec<String> = sources.iter().filter_map(base_name).collect();
+        if sources.iter().any(|source| !source.text.settled()) {
+            // Something is put there.
+            names.push("*".to_string());
+        }
         self.write(target, Manner { names: &names, inside, recursive }, how);
     }
 
@@ -234,6 +352,11 @@ impl Scene<'_> {
         let doubtful = !folder.text.settled() || folder.pattern;
         self.directory = Rc::new(self.directory.join(folder.as_str(), doubtful));
     }
+}
+
+/// A path without the dot that it may start with.
+fn plain(path: &str) -> &str {
+    path.strip_prefix("./").unwrap_or(path).trim_end_matches('/')
 }
 
 /// The last part of a path; nothing where it is not settled.

@@ -5,6 +5,14 @@ use alloc::vec::Vec;
 
 use super::super::text::Field;
 
+/// Flags that are the start of a longer name which takes a value.
+const FLAGS: [&str; 6] = ["backup", "head", "list", "output", "partial", "strip"];
+
+/// Is an option this one, perhaps shortened? One letter stands for itself.
+fn starts(known: &str, name: &str) -> bool {
+    known == name || (name.len() > 1 && known.starts_with(name))
+}
+
 /// Options and operands.
 pub(super) struct Parsed {
     /// Short options by letter, long ones by name, with their value where they take one.
@@ -28,6 +36,15 @@ impl Parsed {
 
     fn read(arguments: &[Field], valued: &str, in_order: bool) -> Self {
         let takes = |name: &str| valued.split_ascii_whitespace().any(|known| known == name);
+        // Long options may be shortened.
+        let whole = |name: &str| {
+            let longer = |known: &&str| known.len() > 1 && starts(known, name);
+            let found = valued.split_ascii_whitespace().find(longer);
+            match takes(name) || FLAGS.contains(&name) {
+                true => None,
+                false => found,
+            }
+        };
         let mut parsed = Self { options: Vec::new(), operands: Vec::new(), before_dashes: None };
         let mut rest = arguments;
         while let Some((field, behind)) = rest.split_first() {
@@ -44,6 +61,7 @@ impl Parsed {
                     Some((name, _)) => (name, Some(field.behind(name.len() + 3))),
                     None => (long, None),
                 };
+                let name = whole(name).unwrap_or(name);
                 let mut value = attached;
                 if value.is_none() && takes(name) {
                     value = rest.first().cloned();
@@ -76,8 +94,7 @@ impl Parsed {
 
     /// Is one of these options there?
     pub(super) fn has(&self, names: &str) -> bool {
-        let wanted = |name: &str| names.split(' ').any(|known| known == name);
-        self.options.iter().any(|(name, _)| wanted(name))
+        self.options.iter().any(|(name, _)| names.split(' ').any(|known| starts(known, name)))
     }
 
     /// The last value of one of these options.

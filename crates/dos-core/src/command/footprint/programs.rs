@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::super::program::unversioned;
 use super::super::run::Invocation;
 use super::super::scripts;
 use super::super::text::Field;
@@ -24,17 +25,67 @@ pub(super) fn writes(scene: &mut Scene<'_>, name: &str, invocation: &Invocation)
         }
         "cp" | "mv" | "ln" | "install" => copies(scene, bare, arguments),
         "rm" | "unlink" | "shred" | "rmdir" | "mkdir" | "touch" | "mkfifo" | "mknod"
-        | "truncate" => {
+        | "truncate" | "sponge" | "ed" | "red" => {
             operands(scene, bare, arguments);
         }
         "chmod" | "chown" | "chgrp" | "setfacl" | "chattr" => changes(scene, bare, arguments),
         "sed" => sed(scene, arguments),
+        "mount" | "umount" => {
+            let parsed = Parsed::new(arguments, "o t L U O N options types");
+            scene.write_all(parsed.operands.last(), FILE, name);
+            if let [leads, name_of] = parsed.operands.as_slice() {
+                scene.link(name_of.as_str(), leads.as_str());
+            }
+        }
         "dd" => {
             for field in arguments.iter().filter(|field| field.as_str().starts_with("of=")) {
                 scene.write(&field.behind("of=".len()), FILE, name);
             }
         }
         "patch" => patch(scene, invocation),
+        "apply_patch" | "applypatch" => {
+            let given = arguments.iter().map(|field| &field.text).chain(invocation.body());
+            for patch in given {
+                scene.patched(patch, None, name, invocation.span);
+            }
+        }
+        "awk" | "gawk" | "mawk" | "nawk" | "original-awk" => {
+            awk(scene, arguments);
+            // Its code may run more.
+            return false;
+        }
+        "link" => {
+            scene.write_all(arguments.get(1), FILE, name);
+            if let [leads, name_of] = arguments {
+                hard_link(scene, leads, name_of.as_str());
+            }
+        }
+        "script" => {
+            let parsed =
+                Parsed::in_order(arguments, "c I O B T m o E command log-io log-out log-timing");
+            let own = Field::known("typescript", invocation.span);
+            scene.write(parsed.operands.first().unwrap_or(&own), FILE, name);
+            scene.write_all(parsed.values("B O T log-io log-out log-timing"), FILE, name);
+        }
+        "time" | "gtime" | "strace" | "ltrace" => {
+            let valued = match bare.ends_with("time") {
+                true => "f o format output",
+                false => "a b e E I n o O p P s S u U X output attach string-limit trace",
+            };
+            scene.write_all(Parsed::in_order(arguments, valued).value("o output"), FILE, name);
+            return false;
+        }
+        _ if COMPILERS.contains(&unversioned(bare)) => {
+            let mut rest = arguments.iter();
+            while let Some(field) = rest.next() {
+                match field.as_str().strip_prefix("-o") {
+                    Some("") => scene.write_all(rest.next(), FILE, name),
+                    Some(_) => scene.write(&field.behind(2), FILE, name),
+                    None => {}
+                }
+            }
+            return false;
+        }
         "rsync" => rsync(scene, arguments),
         "scp" => scp(scene, arguments),
         "tar" | "bsdtar" => tar(scene, arguments),
@@ -54,7 +105,7 @@ pub(super) fn writes(scene: &mut Scene<'_>, name: &str, invocation: &Invocation)
         }
         "split" | "csplit" => split(scene, bare, arguments),
         "find" => find(scene, invocation),
-        "git" => git::git(scene, arguments, invocation.span),
+        "git" => git::git(scene, invocation),
         "gh" => gh(scene, invocation),
         "perl" | "ruby" if in_place(arguments) => {
             let parsed = Parsed::in_order(arguments, "e E I M m r x C");
@@ -67,6 +118,12 @@ pub(super) fn writes(scene: &mut Scene<'_>, name: &str, invocation: &Invocation)
     }
     true
 }
+
+/// Programs that write what `-o` names, beside it or attached to it.
+const COMPILERS: [&str; 13] = [
+    "as", "c++", "cc", "clang", "clang++", "g++", "gcc", "gfortran", "ghc", "ld", "nasm", "rustc",
+    "tcc",
+];
 
 const GNU: [&str; 15] = [
     "tee", "cp", "mv", "ln", "install", "rm", "rmdir", "mkdir", "touch", "chmod", "sed", "dd",
@@ -108,6 +165,11 @@ fn copies(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
     if moves {
         scene.write_all(sources, TREE, name);
     }
+    let hard = match name {
+        "ln" => !parsed.has("s symbolic"),
+        _ => name == "cp" && parsed.has("l link"),
+    };
+    let links = hard || name == "ln";
     if let Some(target) = target {
         let exact = parsed.has("T no-target-directory");
         let inside = folder.is_some() || sources.len() > 1;
@@ -115,9 +177,33 @@ fn copies(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
             true => scene.put(&[], target, false, recursive, name),
             false => scene.put(sources, target, inside, recursive, name),
         }
+        for source in sources.iter().filter(|_| links) {
+            linked(scene, source, target, hard);
+        }
         let settled = sources.iter().all(|field| field.text.settled());
         if inside && !settled {
             scene.unknown(&format!("names of what {name} writes"), target.span);
+        }
+    }
+}
+
+/// Remembers what `ln source target` makes: the target, or what is named like the source in it.
+fn linked(scene: &mut Scene<'_>, source: &Field, target: &Field, hard: bool) {
+    if hard {
+        scene.write(source, FILE, "link");
+    }
+    let (Some(leads), Some(target)) = (source.settled(), target.settled()) else {
+        return;
+    };
+    let target = target.trim_end_matches('/');
+    let within = super::base_name(source).map(|name| format!("{target}/{name}"));
+    for name in within.into_iter().chain([target.into()]) {
+        match name.rfind('/').filter(|_| !hard && !leads.starts_with(['/', '~'])) {
+            Some(end) => {
+                let folder = name.get(..end).unwrap_or_default();
+                scene.link(&name, &format!("{folder}/{leads}"));
+            }
+            None => scene.link(&name, leads),
         }
     }
 }
@@ -127,6 +213,7 @@ fn operands(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
         "touch" => "d r t date reference time",
         "truncate" => "s r size reference",
         "mkdir" | "mkfifo" | "mknod" => "m mode",
+        "ed" | "red" => "p prompt",
         "shred" => "n s iterations size random-source",
         _ => "",
     };
@@ -178,11 +265,41 @@ fn patch(scene: &mut Scene<'_>, invocation: &Invocation) {
     if let Some(folder) = parsed.value("d directory") {
         scene.within(folder);
     }
-    match (parsed.value("o output"), parsed.operands.first()) {
-        (Some(output), _) => scene.write(output, FILE, "patch"),
-        (None, Some(file)) => scene.write(file, FILE, "patch"),
-        (None, None) => scene.unknown("files that a patch names", invocation.span),
+    let strip = parsed.value("p strip").and_then(|parts| parts.as_str().parse().ok());
+    match (parsed.value("o output"), parsed.operands.first(), invocation.body()) {
+        (Some(output), ..) => scene.write(output, FILE, "patch"),
+        (None, Some(file), _) => scene.write(file, FILE, "patch"),
+        // Without a number the names of folders are left out.
+        (None, None, Some(body)) if parsed.value("i input").is_none() => {
+            scene.patched(body, Some(strip.unwrap_or(usize::MAX)), "patch", invocation.span);
+        }
+        (None, None, _) => scene.unknown("files that a patch names", invocation.span),
     }
+}
+
+/// Notes the files that the script of awk writes, and those that it changes in place.
+fn awk(scene: &mut Scene<'_>, arguments: &[Field]) {
+    let valued = "F v f e i l assign field-separator file source include load";
+    let parsed = Parsed::in_order(arguments, valued);
+    let given = parsed.has("f file e source");
+    let operand = parsed.operands.first().filter(|_| !given);
+    for script in parsed.values("e source").chain(operand) {
+        for path in scripts::awk(script.as_str()).writes {
+            match path.as_str() {
+                "" => scene.unknown("a path that awk writes", script.span),
+                path => scene.write(&Field::known(path, script.span), FILE, "awk"),
+            }
+        }
+    }
+    if parsed.values("i include").any(|library| library.as_str() == "inplace") {
+        scene.write_all(parsed.operands.iter().skip(usize::from(!given)), FILE, "awk");
+    }
+}
+
+/// A second name for a file: what is written under it is written there.
+fn hard_link(scene: &mut Scene<'_>, leads: &Field, name: &str) {
+    scene.write(leads, FILE, "link");
+    scene.link(name, leads.as_str());
 }
 
 /// Is it `host:path`?
@@ -386,8 +503,25 @@ fn split(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
 
 fn find(scene: &mut Scene<'_>, invocation: &Invocation) {
     let mut arguments = invocation.arguments.iter();
+    let is_root = |field: &&Field| {
+        let text = field.as_str();
+        !(text.starts_with(['-', '(', '!']) && field.text.settled())
+    };
+    let behind = arguments.clone().skip_while(|field| matches!(field.as_str(), "-H" | "-L" | "-P"));
+    let roots: Vec<&Field> = behind.take_while(is_root).collect();
+    // What these say holds for a folder as a whole; others choose among what is in it.
+    let chooses = |field: &Field| {
+        let all = ["-delete", "-depth", "-d", "-H", "-L", "-P", "-print", "-xdev", "-mount"];
+        let text = field.as_str();
+        text.starts_with(['-', '(', '!']) && !all.contains(&text)
+    };
+    let all = !invocation.arguments.iter().any(chooses);
     while let Some(field) = arguments.next() {
         match field.as_str() {
+            "-delete" if all && roots.is_empty() => {
+                scene.write(&Field::known(".", field.span), TREE, "find");
+            }
+            "-delete" if all => scene.write_all(roots.iter().copied(), TREE, "find"),
             "-delete" => scene.unknown("files that find finds and deletes", invocation.span),
             "-fprint" | "-fprint0" | "-fls" | "-fprintf" => {
                 scene.write_all(arguments.next(), FILE, "find");

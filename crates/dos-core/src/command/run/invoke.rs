@@ -73,8 +73,13 @@ impl Walker {
         };
         let role = match (is_function, inner.is_empty()) {
             (true, _) => Role::Function,
-            // What `exec` runs takes the place of the shell, and so is its own affair.
-            (false, false) if program.name().map(bare) != Some("exec") => Role::Wrapper,
+            // What `exec` runs takes the place of the shell, and so is its own affair; what `xargs` runs is
+            // told by what it reads.
+            (false, false)
+                if !matches!(program.name().map(bare), Some("exec" | "xargs" | "gxargs")) =>
+            {
+                Role::Wrapper
+            }
             (false, _) => Role::Program,
         };
         let body = redirections.iter().rev().find_map(|redirection| redirection.body.clone());
@@ -83,10 +88,11 @@ impl Walker {
             path: first.as_str().into(),
             arguments: arguments.clone(),
             redirections,
-            environment: environment.clone(),
+            environment: self.known_to(&program, &environment),
             directory: Rc::clone(self.shell.directory()),
             span: first.span,
             role,
+            step: self.step,
         });
         for body in bodies.iter().flatten() {
             self.call(body, &arguments, first.span)?;
@@ -135,6 +141,20 @@ impl Walker {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The variables that a program sees: those that are set for it, and of those that the text set
+    /// before it the one that says where git works.
+    fn known_to(&self, program: &Program, set: &[(String, Text)]) -> Vec<(String, Text)> {
+        let mut known = Vec::new();
+        let name = "GIT_WORK_TREE";
+        if program.name() == Some("git")
+            && let Some(Value::Text(text)) = self.shell.values(name).last()
+        {
+            known.push((name.into(), text.clone()));
+        }
+        known.extend_from_slice(set);
+        known
     }
 
     fn inner(
@@ -201,6 +221,7 @@ impl Walker {
                 directory: Rc::clone(self.shell.directory()),
                 span,
                 role: Role::Program,
+                step: self.step,
             });
             return Ok(());
         }

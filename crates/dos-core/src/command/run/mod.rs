@@ -13,6 +13,7 @@ use super::program::Program;
 use super::shell::Directory;
 use super::syntax::{self, Source, Span, SyntaxError};
 use super::text::{Field, Text};
+use crate::limits;
 pub(super) use walk::{Followed, Walker};
 
 /// One simple command that would run.
@@ -34,6 +35,15 @@ pub struct Invocation {
     pub span: Span,
     /// What it is beside others.
     pub role: Role,
+    /// Which of the pipelines of the text it is in, however deep.
+    pub step: usize,
+}
+
+impl Invocation {
+    /// The text on its standard input, where the command holds it.
+    pub fn body(&self) -> Option<&Text> {
+        self.redirections.iter().rev().find_map(|redirection| redirection.body.as_ref())
+    }
 }
 
 /// What a command is beside others.
@@ -65,6 +75,8 @@ pub struct Run {
     pub invocations: Vec<Invocation>,
     /// Why something could not be read or followed. What was found before is there.
     pub refused: Option<SyntaxError>,
+    /// Up to where the text was read: what a shell has run by the time it finds an error.
+    pub read: usize,
     /// Does anything stand there but assignments, comments and bare redirections?
     pub names_program: bool,
 }
@@ -72,14 +84,20 @@ pub struct Run {
 /// Follows a text.
 pub fn run(text: &str) -> Run {
     let mut walker = Walker::default();
-    match syntax::parse(&Source::outermost(text)) {
-        Ok(parsed) => {
-            let followed = walker.script(&parsed.script).and_then(|()| walker.traps());
-            if let Err(error) = followed {
-                walker.run.refused = Some(error);
-            }
-        }
-        Err(error) => walker.run.refused = Some(error),
+    let mut read = syntax::parse_as_far(&Source::outermost(text));
+    if text.len() > limits::COMMAND_BYTES_MAX {
+        let refused = read.error;
+        read = syntax::parse_as_far(&Source::outermost(start_of(text)));
+        read.error = refused;
     }
+    let followed = walker.script(&read.script).and_then(|()| walker.traps());
+    walker.run.refused = read.error.or(followed.err());
+    walker.run.read = read.at;
     walker.run
+}
+
+/// The lines of a text that are within the limit.
+fn start_of(text: &str) -> &str {
+    let end = text.bytes().take(limits::COMMAND_BYTES_MAX).rposition(|byte| byte == b'\n');
+    text.get(..end.map_or(0, |end| end + 1)).unwrap_or_default()
 }

@@ -31,6 +31,8 @@ pub(in super::super) struct Walker {
     again: bool,
     produced: Cell<usize>,
     pub(super) steps: usize,
+    /// Which of the pipelines of the text is followed.
+    pub(super) step: usize,
 }
 
 impl Walker {
@@ -40,6 +42,9 @@ impl Walker {
         for step in &script.steps {
             if step.link != Link::And {
                 self.end_chain(&mut chain);
+            }
+            if self.depth == 0 {
+                self.step += 1;
             }
             let mark = self.shell.mark();
             if step.link != Link::Then {
@@ -442,6 +447,7 @@ impl Walker {
             directory,
             span,
             role: Role::Program,
+            step: self.step,
         });
     }
 }

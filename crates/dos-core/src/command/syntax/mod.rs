@@ -246,6 +246,16 @@ pub struct Redirect {
     pub body: Option<Rc<OnceCell<Word>>>,
 }
 
+/// What was read before an error.
+#[derive(Default)]
+struct Lines {
+    script: Script,
+    /// How many of its steps are in lines that were read to their end.
+    whole: usize,
+    /// Where those lines end.
+    at: usize,
+}
+
 /// What was read, and how much work it was.
 #[derive(Clone, Debug)]
 pub struct Parsed {
@@ -258,6 +268,27 @@ pub struct Parsed {
 /// Reads a script.
 pub fn parse(source: &Source) -> Result<Parsed, SyntaxError> {
     parse_within(source, 0)
+}
+
+/// What was read of a text, up to what is wrong with it.
+pub(super) struct AsFar {
+    /// The commands.
+    pub(super) script: Script,
+    /// Where reading went on behind the last of them.
+    pub(super) at: usize,
+    /// What is wrong.
+    pub(super) error: Option<SyntaxError>,
+}
+
+/// Reads a script as a shell does that runs each line before it reads the next one: what stands
+/// before an error counts.
+pub(super) fn parse_as_far(source: &Source) -> AsFar {
+    let mut read = Lines::default();
+    let error = Cursor::new(source, 0).and_then(|mut cursor| cursor.whole_lines(&mut read)).err();
+    if error.is_some() {
+        read.script.steps.truncate(read.whole);
+    }
+    AsFar { script: read.script, at: read.at, error }
 }
 
 /// Reads a script that stands inside others.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::cursor::{Cursor, Result, ends_word};
 use super::{
-    Assigned, Assignment, Command, Link, Part, Redirect, Script, Shape, Simple, Step, Word,
+    Assigned, Assignment, Command, Lines, Link, Part, Redirect, Script, Shape, Simple, Step, Word,
 };
 
 /// What ends a script.
@@ -34,12 +34,16 @@ const REDIRECTIONS: [&str; 12] =
 impl Cursor<'_> {
     /// Reads all of the text.
     pub(super) fn whole_script(&mut self) -> Result<Script> {
-        let script = self.script(Until::End)?;
+        let mut read = Lines::default();
+        self.whole_lines(&mut read)?;
+        Ok(read.script)
+    }
+
+    /// Reads all of the text; says how far it came where it fails.
+    pub(super) fn whole_lines(&mut self, read: &mut Lines) -> Result<()> {
+        self.steps(Until::End, read)?;
         match self.peek() {
-            None => {
-                self.documents()?;
-                Ok(script)
-            }
+            None => self.documents(),
             Some(_) => Err(self.error("something that starts no command")),
         }
     }
@@ -55,17 +59,24 @@ impl Cursor<'_> {
 
     /// Reads commands up to what ends them, which is not gone past.
     pub(super) fn script(&mut self, until: Until) -> Result<Script> {
-        let mut steps = Vec::new();
+        let mut read = Lines::default();
+        self.steps(until, &mut read)?;
+        Ok(read.script)
+    }
+
+    fn steps(&mut self, until: Until, read: &mut Lines) -> Result<()> {
         let mut link = Link::Then;
         loop {
-            self.lines()?;
+            if self.lines()? && link == Link::Then {
+                (read.whole, read.at) = (read.script.steps.len(), self.at);
+            }
             if self.ended(until) {
                 break;
             }
             let stages = self.pipeline()?;
             self.blanks()?;
             let background = self.peek() == Some(b'&') && self.byte(1) != Some(b'&');
-            steps.push(Step { link, background, stages });
+            read.script.steps.push(Step { link, background, stages });
             link = Link::Then;
             if self.eat("&&") {
                 link = Link::And;
@@ -80,7 +91,7 @@ impl Cursor<'_> {
             }
         }
         match link {
-            Link::Then => Ok(Script { steps }),
+            Link::Then => Ok(()),
             Link::And | Link::Or => Err(self.error("nothing behind && or ||")),
         }
     }

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use super::text::{Field, Text, joined};
 use special::{
-    found, of_callback, of_capsh, of_fd, of_ip, of_parallel, of_perf, of_setarch, of_sg,
-    of_start_stop, of_su, of_trap,
+    found, of_callback, of_capsh, of_debugger, of_fd, of_ip, of_parallel, of_perf, of_setarch,
+    of_sg, of_start_stop, of_su, of_trap, of_xargs,
 };
 use table::WRAPPERS;
 
@@ -68,6 +68,8 @@ pub fn inner(name: &str, arguments: &[Field]) -> Vec<Inner> {
         "perf" => return of_perf(arguments),
         "setarch" => return of_setarch(arguments),
         "trap" => return of_trap(arguments),
+        "gdb" | "cgdb" | "lldb" => return of_debugger(arguments),
+        "xargs" | "gxargs" => return of_xargs(arguments),
         "start-stop-daemon" => return of_start_stop(arguments),
         "entr" if arguments.iter().any(|it| cluster_has(it, 's')) => {
             return shell_words(arguments.iter().filter(|it| !it.as_str().starts_with('-')));
@@ -332,6 +334,11 @@ fn split(text: &Text, rest: &[Field]) -> Vec<Field> {
     let mut quote = None;
     let mut current: Option<Text> = None;
     let bytes = text.text.as_bytes();
+    // A variable, which `env` looks up itself.
+    let variable = |at: usize| {
+        let rest = text.text.get(at..)?.strip_prefix("${")?;
+        Some(at + 2 + rest.find('}')? + 1)
+    };
     while start < bytes.len() {
         let at = start;
         let byte = bytes.get(at).copied().unwrap_or_default();
@@ -358,6 +365,10 @@ fn split(text: &Text, rest: &[Field]) -> Vec<Field> {
                 fields.extend(current.take().map(of_text))
             }
             (b'#', None) if current.is_none() => break,
+            (b'$', None | Some(b'"')) if variable(at).is_some() => {
+                current.get_or_insert_with(Text::default).push(&Text::hole());
+                start = variable(at).unwrap_or(start);
+            }
             _ => {
                 while start < bytes.len() && !text.text.is_char_boundary(start) {
                     start += 1;

@@ -8,16 +8,51 @@ use super::{Inner, Read, Tail, Wrapper, cluster_has, command, shell_words, tail,
 
 /// Arguments in which `{}` stands for what was found.
 fn with_holes(fields: &[Field]) -> Vec<Field> {
-    let one = |field: &Field| match field.as_str().find("{}") {
+    filled(fields, "{}", &Text::hole())
+}
+
+/// Arguments in which a mark stands for something.
+fn filled(fields: &[Field], mark: &str, with: &Text) -> Vec<Field> {
+    let one = |field: &Field| match field.as_str().find(mark).filter(|_| !mark.is_empty()) {
         None => field.clone(),
         Some(at) => {
             let mut text = field.text.part(0, at);
-            text.push(&Text::hole());
-            text.push(&field.text.part(at + 2, field.as_str().len()));
+            text.push(with);
+            text.push(&field.text.part(at + mark.len(), field.as_str().len()));
             Field { text, ..field.clone() }
         }
     };
     fields.iter().map(one).collect()
+}
+
+/// `xargs -0 program args`, with what it reads at the end, or where a mark stands.
+pub(super) fn of_xargs(arguments: &[Field]) -> Vec<Inner> {
+    const XARGS: Wrapper = words(
+        "xargs",
+        "0 r t p x o a= d= E= e? I= i? J= L= l? n= P= R= S= s= null no-run-if-empty verbose \
+         interactive exit open-tty show-limits arg-file= delimiter= eof? replace? max-lines? \
+         max-args= max-procs= max-chars= process-slot-var= help! version!",
+        0,
+    );
+    let mark = arguments.iter().enumerate().find_map(|(at, field)| {
+        let text = field.as_str();
+        match text.strip_prefix("-I").or_else(|| text.strip_prefix("-J")) {
+            Some("") => arguments.get(at + 1).map(Field::as_str),
+            Some(mark) => Some(mark),
+            None if text == "-i" || text == "--replace" => Some("{}"),
+            None => text.strip_prefix("--replace=").or_else(|| text.strip_prefix("-i")),
+        }
+    });
+    let mut found = XARGS.read(arguments, Tail::Words);
+    for inner in &mut found {
+        if let Inner::Words(words) = inner {
+            match mark {
+                Some(mark) => *words = filled(words, mark, &Text::hole()),
+                None => words.push(Field { text: Text::hole(), ..Field::default() }),
+            }
+        }
+    }
+    found
 }
 
 /// `find . -exec program args ;`.
@@ -170,19 +205,47 @@ pub(super) fn of_parallel(arguments: &[Field]) -> Vec<Inner> {
     let inputs = |field: &&Field| field.as_str().starts_with(":::");
     let before = arguments.iter().take_while(|field| !inputs(field)).count();
     let (told, given) = arguments.split_at(before);
+    // What is handed over one by one is known.
+    if let Some((mark, each)) = given.split_first()
+        && mark.as_str() == ":::"
+        && each.len() <= INPUTS_MAX
+        && each.iter().all(|field| field.text.settled() && !inputs(&field))
+        && matches!(PARALLEL.read(told, Tail::Words).as_slice(), [Inner::Words(_)])
+    {
+        let one = |input: &Field| {
+            let mut words = filled(told, "{}", &input.text);
+            if words.iter().zip(told).all(|(word, told)| word.as_str() == told.as_str()) {
+                words.push(input.clone());
+            }
+            PARALLEL.read(&words, Tail::Joined)
+        };
+        return each.iter().flat_map(one).collect();
+    }
     let mut told = with_holes(told);
     if told.iter().all(|field| field.text.settled()) {
         // What it is given stands at the end.
         told.push(Field { text: Text::hole(), ..Field::default() });
     }
-    let command = PARALLEL.read(&told, Tail::Joined);
-    let says = |inner: &Inner| matches!(inner, Inner::Script(text) if !text.text.trim().is_empty());
+    // Words that a shell would leave alone keep what is not known of them.
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+{}".contains(c);
+    let tail = match told.iter().all(|field| field.as_str().chars().all(plain)) {
+        true => Tail::Words,
+        false => Tail::Joined,
+    };
+    let command = PARALLEL.read(&told, tail);
+    let says = |inner: &Inner| match inner {
+        Inner::Script(text) => !text.text.trim().is_empty(),
+        Inner::Words(words) => words.iter().any(|field| !field.as_str().is_empty()),
+    };
     if command.iter().any(says) {
         return command;
     }
     let given = given.iter().filter(|field| !inputs(field));
     given.map(|field| Inner::Script(field.text.clone())).collect()
 }
+
+/// Most inputs that are looked at one by one.
+const INPUTS_MAX: usize = 64;
 
 /// `ip netns exec name program`.
 pub(super) fn of_ip(arguments: &[Field]) -> Vec<Inner> {
@@ -231,6 +294,13 @@ pub(super) fn of_setarch(arguments: &[Field]) -> Vec<Inner> {
         Some((machine, rest)) if known(machine) => SETARCH.read(rest, Tail::Words),
         _ => SETARCH.read(arguments, Tail::Words),
     }
+}
+
+/// `gdb --args program args` and `lldb -- program args`.
+pub(super) fn of_debugger(arguments: &[Field]) -> Vec<Inner> {
+    let ends = |field: &Field| matches!(field.as_str(), "--args" | "-args" | "--");
+    let behind = arguments.iter().position(ends).and_then(|at| arguments.get(at + 1..));
+    command(behind.unwrap_or_default(), Tail::Words)
 }
 
 /// `trap 'text' EXIT`.

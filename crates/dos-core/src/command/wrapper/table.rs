@@ -132,6 +132,8 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
         "a? A? b= B= c C= D= e= E f= F= g= H= i I l= m? M= n N o O= p? P= q= r R s= S= t= w= z=",
         0,
     ),
+    words("heaptrack", "", 0),
+    words("rr", "", 1),
     words("runcon", "c t= u= r= l= compute type= user= role= range=", 0),
     words("sandbox-exec", "f= n= p= D=", 0),
     words("schedtool", "a= n= N F R B I D p= e M= r v", 0),
