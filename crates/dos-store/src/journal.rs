@@ -26,7 +26,7 @@ pub struct Tip<D: Disk> {
     compaction: Compaction,
     /// Its length in bytes.
     end: u64,
-    /// Its last bytes: what must still be there for somebody to go on.
+    /// Its last line, with its newline: what must still be there for somebody to go on.
     last: Vec<u8>,
     /// What its snapshot stands for.
     reach: Reach,
@@ -63,15 +63,6 @@ impl<D: Disk> Tip<D> {
     pub fn kept(mut self, writer: D::File) -> Option<Self> {
         self.writer = Some(writer);
         (self.complete && self.file.is_some()).then_some(self)
-    }
-
-    /// Are its last bytes where they were? A line without its newline is not one to go on from.
-    fn stands(&self) -> std::io::Result<bool> {
-        let start = self.end.checked_sub(self.last.len() as u64);
-        let Some((opened, start)) = self.file.as_ref().zip(start) else {
-            return Ok(false);
-        };
-        Ok(read_exactly(&opened.file, start, self.end)? == self.last)
     }
 
     /// Is the open file `now` the journal as it was, with so many bytes after it?
@@ -143,8 +134,11 @@ impl<D: Disk + Clone> LaneJournal<D> {
         let (compaction, reach, last) =
             snapshot::load(&self.disk, self.log.path(), &file).unwrap_or_default();
         let (end, file) = (reach.offset, Some(Opened { file, id: stat.id }));
-        let mut tip = Tip { compaction, end, last, reach, file, writer: None, complete: true };
+        let mut tip = Tip { compaction, end, reach, file, ..Tip::of_none() };
         self.read_on(&mut tip, stat.len)?;
+        if tip.last.is_empty() {
+            tip.last = last_line(&last).to_vec();
+        }
         Ok(tip)
     }
 
@@ -158,28 +152,38 @@ impl<D: Disk + Clone> LaneJournal<D> {
             (Some(now), Some(then)) if now.id == then.id && now.len >= tip.end => now,
             _ => return self.read(),
         };
-        // A writer may have taken back what it could not write whole, and somebody may have read it.
-        if !tip.stands().map_err(failed())? {
-            return self.read();
+        match self.read_on(&mut tip, now.len)? {
+            true => Ok(tip),
+            false => self.read(),
         }
-        self.read_on(&mut tip, now.len)?;
-        Ok(tip)
     }
 
-    /// Reads what the journal, `length` bytes long, has beyond the tip.
-    fn read_on(&self, tip: &mut Tip<D>, length: u64) -> Result<(), StoreError> {
+    /// Reads what the journal, `length` bytes long, has beyond the tip. Says no where the tip's last line
+    /// is not where it was: a writer may have taken back what it could not write whole, and somebody may
+    /// have read it. A line without its newline is not one to go on from.
+    fn read_on(&self, tip: &mut Tip<D>, length: u64) -> Result<bool, StoreError> {
         let Tip { compaction, end, last, file: Some(opened), .. } = tip else {
-            return Ok(());
+            return Ok(true);
         };
-        *end = self.log.scan_file(&opened.file, *end, |line| {
+        let Some(start) = end.checked_sub(last.len() as u64) else {
+            return Ok(false);
+        };
+        let (from, mut stands) = (*end, last.is_empty());
+        let scanned = self.log.scan_while(&opened.file, start, |line| {
+            if line.offset < from {
+                stands = line.complete && last.strip_suffix(b"\n") == Some(line.bytes);
+                return stands;
+            }
             compaction.feed(line.bytes, line.complete);
             if line.offset + line.bytes.len() as u64 + 1 >= length {
                 last.clear();
                 last.extend_from_slice(line.bytes);
-                last.push(b'\n');
+                last.extend(line.complete.then_some(b'\n'));
             }
+            true
         })?;
-        Ok(())
+        *end = scanned;
+        Ok(stands)
     }
 
     /// Appends records to the journal that was read as `tip`, and makes its snapshot anew when that
@@ -195,23 +199,28 @@ impl<D: Disk + Clone> LaneJournal<D> {
             self.marked_if_lost(self.log.sync_folder())?;
         }
         let records = self.linked(records)?;
-        let lines: String = records.iter().map(Record::line).collect();
-        let appended = match self.log.append_to(tip.writer.take(), &lines) {
+        let texts: Vec<String> = records.iter().map(Record::line).collect();
+        let lines = texts.concat();
+        let appended = match tip.writer.take().filter(|_| tip.last.ends_with(b"\n")) {
+            Some(file) => self.log.append_behind(file, tip.end, &lines),
+            None => self.log.append(&lines),
+        };
+        let appended = match appended {
             Err(error) if self.made_room(&error) => self.log.append(&lines),
             other => other,
         };
         let unsynced = self.marked_if_lost(appended)?;
-        for record in &records {
-            tip.compaction.feed(record.line().trim_end_matches('\n').as_bytes(), true);
+        for text in &texts {
+            tip.compaction.feed(text.trim_end_matches('\n').as_bytes(), true);
         }
         let grown = lines.len() as u64;
         let now = unsynced.file().stat().map_err(StoreError::io("look at", self.log.path()))?;
         // Else another program has written as well: a snapshot would leave that out.
         tip.complete = tip.is_followed_by(now, grown);
         tip.end += grown;
-        if let Some(last) = records.last() {
+        if let Some(text) = texts.last() {
             tip.last.clear();
-            tip.last.extend_from_slice(last.line().as_bytes());
+            tip.last.extend_from_slice(text.as_bytes());
         }
         if tip.complete && tip.reach.is_outgrown(tip.end) {
             self.refresh_snapshot(tip, unsynced.file());
@@ -377,6 +386,13 @@ impl<D: Disk + Clone> LaneJournal<D> {
         };
         Ok(chain::linked(records, &last.unwrap_or_default()))
     }
+}
+
+/// The last line of these bytes, or as much of it as there is.
+fn last_line(bytes: &[u8]) -> &[u8] {
+    let before = bytes.len().saturating_sub(1);
+    let newline = bytes.get(..before).and_then(|bytes| memchr::memrchr(b'\n', bytes));
+    newline.and_then(|newline| bytes.get(newline + 1..)).unwrap_or(bytes)
 }
 
 /// Past the limit, a compaction is tried at every so many records.

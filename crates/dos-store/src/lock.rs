@@ -203,7 +203,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             return Ok(());
         };
         let now = self.clock.now()?.millis();
-        self.holding(kernel, Installed::of(seen.file, seen.stat, now))?.withdraw()
+        self.holding(kernel, Installed::of(seen.file, seen.stat, now)).withdraw()
     }
 
     /// The kernel locks, or who is in the way at the deadline.
@@ -252,7 +252,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         deadline: Duration,
     ) -> Result<Option<Taken<'a, D, C>>, StoreError> {
         if let Some(installed) = last.take_if(|installed| self.is_young(installed)) {
-            let taken = self.holding(kernel, installed)?;
+            let taken = self.holding(kernel, installed);
             if taken.is_ours()? {
                 // Nobody of ours has put another one in its place: there is nothing to clear up.
                 return Ok(Some(taken));
@@ -261,7 +261,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
             *last = Some(taken.installed);
         }
         if let Some(installed) = self.handed_over()? {
-            let taken = self.holding(kernel, installed)?;
+            let taken = self.holding(kernel, installed);
             return Ok(taken.is_ours()?.then_some(taken));
         }
         self.sweep()?;
@@ -270,7 +270,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         // Before the lock file is written: it shows its age from then on.
         let since = self.clock.elapsed();
         let installed = self.write_draft(&nonce, &draft)?;
-        let taken = Taken { mutex: self.clone(), kernel, installed, nonce, since };
+        let taken = Taken { mutex: self.clone(), kernel, installed, adopted: false, since };
         match taken.install(&draft, deadline) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
@@ -287,13 +287,10 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         Ok(None)
     }
 
-    fn holding(
-        &self,
-        kernel: Vec<D::Lock>,
-        installed: Installed<D::File>,
-    ) -> Result<Taken<'a, D, C>, StoreError> {
-        let (mutex, nonce, since) = (self.clone(), nonce()?, self.clock.elapsed());
-        Ok(Taken { mutex, kernel, installed, nonce, since })
+    /// The mutex with a lock file that is there already.
+    fn holding(&self, kernel: Vec<D::Lock>, installed: Installed<D::File>) -> Taken<'a, D, C> {
+        let (mutex, since) = (self.clone(), self.clock.elapsed());
+        Taken { mutex, kernel, installed, adopted: true, since }
     }
 
     /// May we go on with this lock file?

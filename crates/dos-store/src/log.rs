@@ -203,28 +203,44 @@ impl<D: Disk + Clone> Log<D> {
     /// A last line that lacks its newline is closed in the same write: if it is a record it stays
     /// one, and if it is not it stays evidence. When only part could be written it is taken back.
     pub fn append(&self, lines: &str) -> Result<Unsynced<D>, StoreError> {
-        self.append_to(None, lines)
+        self.refuse_long(lines)?;
+        let opened = self.disk.open_append(&self.path);
+        let (file, created) = opened.map_err(StoreError::io("open", &self.path))?;
+        self.append_open(file, created, lines)
     }
 
-    /// The same, where the log is still open from the last time. It must be the log as it is now.
-    pub(crate) fn append_to(
+    /// The same, where the log is open already. It must be the log as it is now.
+    pub(crate) fn append_to(&self, file: D::File, lines: &str) -> Result<Unsynced<D>, StoreError> {
+        self.refuse_long(lines)?;
+        self.append_open(file, false, lines)
+    }
+
+    /// The same, where all of the log is known: its length, and that it ends in a newline.
+    pub(crate) fn append_behind(
         &self,
-        open: Option<D::File>,
+        mut file: D::File,
+        before: u64,
         lines: &str,
     ) -> Result<Unsynced<D>, StoreError> {
-        let failed = |action| StoreError::io(action, &self.path);
         self.refuse_long(lines)?;
-        let (mut file, created) = match open {
-            Some(file) => (file, false),
-            None => self.disk.open_append(&self.path).map_err(failed("open"))?,
-        };
-        let before = file.stat().map_err(failed("look at"))?.len;
+        self.write(&mut file, before, "", lines)?;
+        Ok(Unsynced { file })
+    }
+
+    fn append_open(
+        &self,
+        mut file: D::File,
+        created: bool,
+        lines: &str,
+    ) -> Result<Unsynced<D>, StoreError> {
+        let before = file.stat().map_err(StoreError::io("look at", &self.path))?.len;
         if created || before == 0 {
             // Before the first byte: a log with content has a name that survives a crash.
             self.sync_folder()?;
             sync_folder_names(&self.disk, folder_of(&self.path))?;
         }
-        self.write(&mut file, before, lines)?;
+        let closing = self.closing(&file, before)?;
+        self.write(&mut file, before, closing, lines)?;
         Ok(Unsynced { file })
     }
 
@@ -235,7 +251,8 @@ impl<D: Disk + Clone> Log<D> {
         self.refuse_long(lines)?;
         let (mut file, _) = self.disk.open_append(&self.path).map_err(failed("open"))?;
         let before = file.stat().map_err(failed("look at"))?.len;
-        self.write(&mut file, before, lines)
+        let closing = self.closing(&file, before)?;
+        self.write(&mut file, before, closing, lines)
     }
 
     fn refuse_long(&self, lines: &str) -> Result<(), StoreError> {
@@ -245,14 +262,24 @@ impl<D: Disk + Clone> Log<D> {
         }
     }
 
-    /// Writes lines behind the first `before` bytes, all of them or none.
-    fn write(&self, file: &mut D::File, before: u64, lines: &str) -> Result<(), StoreError> {
-        let failed = |action| StoreError::io(action, &self.path);
+    /// What a last line lacks.
+    fn closing(&self, file: &D::File, length: u64) -> Result<&'static str, StoreError> {
         let mut last = [b'\n'];
-        if let Some(offset) = before.checked_sub(1) {
-            file.read_at(offset, &mut last).map_err(failed("read"))?;
+        if let Some(offset) = length.checked_sub(1) {
+            file.read_at(offset, &mut last).map_err(StoreError::io("read", &self.path))?;
         }
-        let closing = if last == *b"\n" { "" } else { "\n" };
+        Ok(if last == *b"\n" { "" } else { "\n" })
+    }
+
+    /// Writes lines behind the first `before` bytes, all of them or none.
+    fn write(
+        &self,
+        file: &mut D::File,
+        before: u64,
+        closing: &str,
+        lines: &str,
+    ) -> Result<(), StoreError> {
+        let failed = |action| StoreError::io(action, &self.path);
         let bytes = [closing.as_bytes(), lines.as_bytes()].concat();
         let written = file.append(&bytes);
         if written.as_ref().is_ok_and(|count| *count == bytes.len()) {

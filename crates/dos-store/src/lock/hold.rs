@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     ADOPTED_MILLIS, CHAIN_MILLIS, Kept, LaneMutex, SETTLE, SURELY_FRESH_MILLIS, SWAP, Seen,
-    TTL_MILLIS, Visible,
+    TTL_MILLIS, Visible, nonce,
 };
 use crate::clock::Clock;
 use crate::disk::{Disk, FileId, LockFile, Stat, read_small};
@@ -27,8 +27,8 @@ pub(super) struct Taken<'a, D: Disk, C> {
     pub(super) kernel: Vec<D::Lock>,
     /// The lock file.
     pub(super) installed: Installed<D::File>,
-    /// Tells apart the names that it has while it is not visible.
-    pub(super) nonce: String,
+    /// Was it left to us by one of ours?
+    pub(super) adopted: bool,
     pub(super) since: Duration,
 }
 
@@ -79,11 +79,12 @@ impl<D: Disk, C: Clock> Held<'_, D, C> {
         }
         let visible = taken.mutex.visible;
         let lock_failed = || StoreError::io("lock", visible);
-        let alone = crew.try_alone().map_err(lock_failed())?;
-        let age = taken.mutex.age(&taken.installed)?;
-        let passed_on = !alone && (0..CHAIN_MILLIS).contains(&age);
+        let young = (0..CHAIN_MILLIS).contains(&taken.mutex.age(&taken.installed)?);
+        // What was left to us is wanted by others, most likely; if it is not, we take it along as we leave.
+        let passed_on = young && taken.adopted;
+        let alone = !passed_on && crew.try_alone().map_err(lock_failed())?;
         // Who has the crew alone is leaving, and may not have waited for us.
-        let in_crew = passed_on && crew.try_share().map_err(lock_failed())?;
+        let in_crew = passed_on || (young && !alone && crew.try_share().map_err(lock_failed())?);
         if !in_crew {
             taken.withdraw()?;
         }
@@ -132,7 +133,7 @@ impl<D: Disk, C: Clock> Taken<'_, D, C> {
 
     /// Swaps our draft with the lock judged stale; swaps back when something else came out.
     fn swap_out(&self, draft: &Utf8Path, judged: &Seen<D::File>) -> Result<Swapped, StoreError> {
-        let (mutex, swap) = (&self.mutex, &self.swap());
+        let (mutex, swap) = (&self.mutex, &self.swap()?);
         let failed = || StoreError::io("replace", mutex.visible);
         mutex.disk.rename(draft, swap).map_err(failed())?;
         if mutex.exchanged(swap)? {
@@ -188,7 +189,7 @@ impl<D: Disk, C: Clock> Taken<'_, D, C> {
         if !self.is_visible()? {
             return Ok(());
         }
-        let swap = &self.swap();
+        let swap = &self.swap()?;
         match disk.rename(visible, swap) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(StoreError::io("remove", visible))?,
@@ -199,8 +200,8 @@ impl<D: Disk, C: Clock> Taken<'_, D, C> {
         }
     }
 
-    /// The name of our lock file while it is swapped.
-    fn swap(&self) -> Utf8PathBuf {
-        self.mutex.beside(SWAP, &self.nonce)
+    /// A name for our lock file while it is swapped.
+    fn swap(&self) -> Result<Utf8PathBuf, StoreError> {
+        Ok(self.mutex.beside(SWAP, &nonce()?))
     }
 }

@@ -88,7 +88,7 @@ impl<D: Disk + Clone> VerdictJournal<D> {
                 Err(_) => {}
             }
         }
-        let appended = self.log.append_to(Some(file), &line);
+        let appended = self.log.append_to(file, &line);
         let appended = poison::marked_if_lost(&self.disk, path, appended);
         drop(lock);
         poison::sync(&self.disk, path, appended?).map(|_| seq)
