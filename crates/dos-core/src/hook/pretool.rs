@@ -224,10 +224,7 @@ pub fn decide(evidence: &Evidence<'_>, policy: &GuardPolicy) -> Decision {
     if let Some(grant) = &doings.grants {
         found.push((policy.exec, exec(grant)));
     }
-    let works_here = |lease: &&Lease| match (lease.worktree_id(), evidence.worktree_id) {
-        (Some(theirs), Some(ours)) => theirs == ours,
-        _ => lease.worktree().is_none_or(|tree| tree == evidence.root),
-    };
+    let works_here = |lease: &&Lease| lease.works_in(evidence.root, evidence.worktree_id);
     let hit: Vec<&Lease> = others.iter().copied().filter(works_here).collect();
     if !doings.checkout_ops.is_empty() && !hit.is_empty() {
         found.push((policy.checkout_ops, checkout(&doings.checkout_ops, &hit, evidence.now)));
@@ -258,15 +255,11 @@ pub fn decide(evidence: &Evidence<'_>, policy: &GuardPolicy) -> Decision {
 
 /// The touched places inside the workspace.
 fn places<'a>(evidence: &Evidence<'_>, touches: &'a [Touch]) -> Vec<Place<'a>> {
-    let mut places = Vec::new();
-    for touch in touches {
-        for name in &touch.names {
-            if let Some(path) = below(name, evidence.root, evidence.case) {
-                places.push(Place { touch, path });
-            }
-        }
-    }
-    places
+    let place = |touch: &'a Touch, name: &String| {
+        Some(Place { touch, path: below(name, evidence.root, evidence.case)? })
+    };
+    let of = |touch: &'a Touch| touch.names.iter().filter_map(move |name| place(touch, name));
+    touches.iter().flat_map(of).collect()
 }
 
 /// A region and a place that it meets: which pattern, and which path.

@@ -74,7 +74,16 @@ impl Lease {
         self.object.get("worktree_id").and_then(Value::as_str)
     }
 
-    /// Both.
+    /// Does the holder work in the work tree at `root`, which is `id` where it is one of several? A
+    /// lease that says nothing is of the only one.
+    pub fn works_in(&self, root: &str, id: Option<&str>) -> bool {
+        match (self.worktree_id(), id) {
+            (Some(theirs), Some(ours)) => theirs == ours,
+            _ => self.worktree().is_none_or(|tree| tree == root),
+        }
+    }
+
+    /// Where it was, and which one it is.
     pub fn work_tree(&self) -> Option<WorkTree> {
         let id = self.worktree_id().map(ToString::to_string);
         self.worktree().map(|path| WorkTree { path: path.to_string(), id })

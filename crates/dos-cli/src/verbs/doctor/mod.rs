@@ -85,7 +85,7 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 fn trust(context: &Context) -> anyhow::Result<()> {
     let workspace = context.quiet_workspace()?;
     let Some(distrust) = workspace.first_doubt(&RealDisk) else {
-        output::note("nothing to trust: the state is in its place, and this user's");
+        output::note("nothing to trust: the state is in its place and this user's, or trusted");
         return Ok(());
     };
     let home = workspace.home.as_ref().ok_or(StoreError::NoHome)?;
