@@ -9,6 +9,9 @@ use crate::clock::Clock;
 use crate::disk::{Disk, LockFile};
 use crate::error::StoreError;
 
+/// A writer is nearly always done in this time: until then whoever waits only lets others go first.
+const YIELDS: Duration = Duration::from_micros(100);
+const YIELD: Duration = Duration::from_micros(1);
 const POLL_MIN: Duration = Duration::from_micros(50);
 pub(super) const POLL_MAX: Duration = Duration::from_millis(3);
 
@@ -43,7 +46,8 @@ pub(super) fn locked<D: Disk, C: Clock>(
             let holder = "another process is writing".to_string();
             return Err(StoreError::Busy { path: guard.to_owned(), holder });
         }
-        clock.sleep(uneven_pause(clock, now.saturating_sub(started) / 4));
+        let waited = now.saturating_sub(started);
+        clock.sleep(if waited < YIELDS { YIELD } else { uneven_pause(clock, waited / 4) });
     }
 }
 
