@@ -264,6 +264,7 @@ impl LiveSet {
         lease.unset("pid_boot");
         lease.unset("worktree");
         lease.unset("worktree_id");
+        lease.unset("parent_id");
         for (name, value) in fields {
             lease.set(&name, value);
         }

@@ -10,7 +10,7 @@ use crate::disk::{Disk, LockFile};
 use crate::error::StoreError;
 
 /// A writer is nearly always done in this time: until then whoever waits only lets others go first.
-const YIELDS: Duration = Duration::from_micros(100);
+const YIELDS: Duration = Duration::from_millis(2);
 const YIELD: Duration = Duration::from_micros(1);
 const POLL_MIN: Duration = Duration::from_micros(50);
 pub(super) const POLL_MAX: Duration = Duration::from_millis(3);
