@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -276,10 +277,11 @@ fn unless_taken(attempt: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// How long files of this process may be, in bytes. A write beyond that would end it (SIGXFSZ), lock
-/// in hand.
+/// How long files of this process may be, in bytes, as it was when it was first asked. A write beyond
+/// that would end it (SIGXFSZ), lock in hand.
 fn size_limit() -> Option<u64> {
-    getrlimit(Resource::Fsize).current
+    static LIMIT: OnceLock<Option<u64>> = OnceLock::new();
+    *LIMIT.get_or_init(|| getrlimit(Resource::Fsize).current)
 }
 
 #[cfg(target_os = "linux")]

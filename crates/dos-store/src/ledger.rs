@@ -1,6 +1,7 @@
 //! One decision, atomic and durable: lock, read the journal, decide, append, unlock, sync.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,7 +12,7 @@ use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::journal::{Compacted, History, LaneJournal, Tip};
-use crate::lock::{Held, Kept, LaneMutex};
+use crate::lock::{Held, Kept, LaneMutex, guard_paths};
 use crate::log::Log;
 
 /// How long a writer waits for the mutex unless told otherwise.
@@ -26,6 +27,7 @@ pub struct Ledger<D: Disk, C> {
     clock: C,
     journal: LaneJournal<D>,
     lock: Utf8PathBuf,
+    guards: Arc<[Utf8PathBuf]>,
     host: String,
     kept: RefCell<Memory<D>>,
 }
@@ -53,9 +55,11 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
         lock: impl Into<Utf8PathBuf>,
         host: impl Into<String>,
     ) -> Self {
-        let journal = LaneJournal::new(disk.clone(), &journal.into(), JournalPolicy::default());
-        let (lock, host, kept) = (lock.into(), host.into(), RefCell::default());
-        Self { disk, clock, journal, lock, host, kept }
+        let (journal, lock) = (journal.into(), lock.into());
+        let guards = guard_paths(&journal, &lock);
+        let journal = LaneJournal::new(disk.clone(), &journal, JournalPolicy::default());
+        let (host, kept) = (host.into(), RefCell::default());
+        Self { disk, clock, journal, lock, guards, host, kept }
     }
 
     /// The same ledger, whose journal is kept by this policy.
@@ -208,6 +212,6 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
     }
 
     fn mutex(&self) -> LaneMutex<'_, D, C> {
-        LaneMutex::new(&self.disk, &self.clock, self.log().path(), &self.lock, &self.host)
+        LaneMutex::with_guards(&self.disk, &self.clock, &self.lock, &self.guards, &self.host)
     }
 }

@@ -15,6 +15,7 @@ mod hold;
 mod kernel;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -75,7 +76,7 @@ pub struct LaneMutex<'a, D, C> {
     visible: &'a Utf8Path,
     /// In the order in which they are taken: the journal's, which binds whoever writes to it, and
     /// that of the visible lock file, where it stands elsewhere.
-    guards: Vec<Utf8PathBuf>,
+    guards: Arc<[Utf8PathBuf]>,
     host: &'a str,
 }
 
@@ -83,6 +84,13 @@ impl<D, C> Clone for LaneMutex<'_, D, C> {
     fn clone(&self) -> Self {
         Self { guards: self.guards.clone(), ..*self }
     }
+}
+
+/// The guards of a journal and its visible lock file, in the order in which they are taken.
+pub fn guard_paths(journal: &Utf8Path, visible: &Utf8Path) -> Arc<[Utf8PathBuf]> {
+    let mut guards = Vec::from([journal_guard_path(journal), guard_path(visible)]);
+    guards.dedup();
+    guards.into()
 }
 
 /// Who has the visible lock file.
@@ -116,14 +124,23 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
         visible: &'a Utf8Path,
         host: &'a str,
     ) -> Self {
-        let mut guards = Vec::from([journal_guard_path(journal), guard_path(visible)]);
-        guards.dedup();
-        Self { disk, clock, visible, guards, host }
+        Self::with_guards(disk, clock, visible, &guard_paths(journal, visible), host)
+    }
+
+    /// The same, with the [`guard_paths`] of these two.
+    pub fn with_guards(
+        disk: &'a D,
+        clock: &'a C,
+        visible: &'a Utf8Path,
+        guards: &Arc<[Utf8PathBuf]>,
+        host: &'a str,
+    ) -> Self {
+        Self { disk, clock, visible, guards: Arc::clone(guards), host }
     }
 
     /// The same protocol for a lock file that guards more than one log.
     pub fn of_file(disk: &'a D, clock: &'a C, visible: &'a Utf8Path, host: &'a str) -> Self {
-        Self { disk, clock, visible, guards: Vec::from([guard_path(visible)]), host }
+        Self { disk, clock, visible, guards: Arc::new([guard_path(visible)]), host }
     }
 
     /// Takes the mutex, waiting at most `wait`. Its folder must be there.
@@ -154,7 +171,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
     }
 
     fn refuse_network_file_systems(&self) -> Result<(), StoreError> {
-        for guard in &self.guards {
+        for guard in self.guards.iter() {
             let folder = folder_of(guard);
             let network = self.disk.network_file_system(folder);
             if let Some(kind) = network.map_err(StoreError::io("look at", folder))? {
@@ -214,7 +231,7 @@ impl<'a, D: Disk, C: Clock> LaneMutex<'a, D, C> {
     ) -> Result<Vec<D::Lock>, StoreError> {
         let mut open = open.into_iter();
         let mut kernel = Vec::new();
-        for guard in &self.guards {
+        for guard in self.guards.iter() {
             let wait = deadline.saturating_sub(self.clock.elapsed());
             match locked(self.disk, self.clock, guard, open.next(), wait) {
                 Ok(lock) => kernel.push(lock),

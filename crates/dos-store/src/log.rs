@@ -12,8 +12,8 @@ use crate::disk::{
 };
 use crate::error::StoreError;
 
-/// How much is read at once: little at first, since the tail of a journal is short.
-const CHUNK_BYTES_FIRST: usize = 32 * 1024;
+/// How much is read at once: little at first, since the tail of a journal is short, then more and more.
+const CHUNK_BYTES_FIRST: usize = 4 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
 /// The last line is nearly always in so many bytes.
 const LAST_LINES_BYTES: u64 = 4096;
@@ -140,7 +140,7 @@ impl<D: Disk + Clone> Log<D> {
             } else if filled == buffer.len() {
                 buffer.resize(buffer.len() * 2, 0);
             } else if there_is_more && buffer.len() < CHUNK_BYTES {
-                buffer.resize(CHUNK_BYTES, 0);
+                buffer.resize(buffer.len() * 8, 0);
             }
         }
         if filled > 0 {
