@@ -175,7 +175,8 @@ impl<D: Disk + Clone> LaneJournal<D> {
                 return stands;
             }
             compaction.feed(line.bytes, line.complete);
-            if line.offset + line.bytes.len() as u64 + 1 >= length {
+            if line.end >= length {
+                // Of one beyond the bound this is not all, so that nobody goes on from it.
                 last.clear();
                 last.extend_from_slice(line.bytes);
                 last.extend(line.complete.then_some(b'\n'));

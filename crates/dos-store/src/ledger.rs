@@ -129,7 +129,8 @@ impl<D: Disk + Clone, C: Clock> Ledger<D, C> {
             }
         };
         match unsynced {
-            None => self.leave(held)?,
+            // Nothing was written: what becomes of the lock changes no answer.
+            None => drop(self.leave(held)),
             Some(unsynced) => {
                 // What was appended counts, whatever becomes of the lock: a leftover is replaced.
                 let mut kept = held.pass_on().unwrap_or_default();

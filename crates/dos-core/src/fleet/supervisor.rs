@@ -550,11 +550,10 @@ impl Worker {
         // Under a name of its own it may hold the lane without our seeing that it is the one, and between
         // two looks without our seeing that at all.
         let lane = fold(&self.lane);
-        if view.living().any(|held| fold(&held.lease.lane()) == lane) {
-            self.last_held = view.now;
-        } else if let Some(given_back) = view.given_back.get(&lane) {
-            self.last_held = self.last_held.max(*given_back);
-        }
+        let seen = [view.given_back.get(&lane), view.taken.get(&self.run_id)];
+        let held = view.living().any(|held| fold(&held.lease.lane()) == lane).then_some(view.now);
+        let last = seen.into_iter().flatten().copied().chain(held).max();
+        self.last_held = last.map_or(self.last_held, |last| self.last_held.max(last.min(view.now)));
         let late = self.last_held.plus_millis(rules.worker.start_ms);
         let why = if stopping {
             Why::Stop

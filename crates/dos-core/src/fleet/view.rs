@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::iter;
 
 use serde_json::{Value, json};
 
@@ -105,6 +106,8 @@ pub struct Recent {
     pub intents: BTreeMap<String, Intent>,
     /// When each lane was last given back, by its folded name.
     pub given_back: BTreeMap<String, Timestamp>,
+    /// When each run last took a lane: by its id, that of the run that started it, and its name.
+    pub taken: BTreeMap<String, Timestamp>,
     /// Refusals and the like, oldest first.
     pub notices: Vec<Notice>,
 }
@@ -116,7 +119,7 @@ impl Recent {
     /// Folds one line of the journal. Lines that cannot matter are not read.
     pub fn line(&mut self, line: &[u8]) {
         let names = |op: &str| memchr::memmem::find(line, op.as_bytes()).is_some();
-        let counts = [op::SPAWN, op::RELEASE, op::REFUSE, op::HALT, op::ENFORCE];
+        let counts = [op::ACQUIRE, op::SPAWN, op::RELEASE, op::REFUSE, op::HALT, op::ENFORCE];
         if !counts.into_iter().any(names) {
             return;
         }
@@ -133,6 +136,13 @@ impl Recent {
                     let key = fold(&lane);
                     self.intents.insert(key, Intent { lane, holder, run_id, process, at });
                 }
+            }
+            op::ACQUIRE => {
+                let inner = record.get("lease").and_then(Value::as_object);
+                let lease = Lease::from_object(inner.cloned().unwrap_or_default());
+                let names = [lease.run_id(), lease.parent_id(), lease.holder()];
+                let taken = names.into_iter().flatten().map(str::to_string).zip(iter::repeat(at));
+                self.taken.extend(taken.filter_map(|(name, at)| Some((name, at?))));
             }
             op::RELEASE => {
                 let given_back = at.map(|at| (fold(text("lane")), at));
@@ -171,6 +181,9 @@ pub struct FleetView {
     pub intents: Vec<Intent>,
     /// When each lane was last given back, by its folded name, as far as the end of the journal tells.
     pub given_back: BTreeMap<String, Timestamp>,
+    /// When each run last took a lane, as far as that tells: by its id, that of the run that started it,
+    /// and its name.
+    pub taken: BTreeMap<String, Timestamp>,
     /// Refusals and the like, oldest first.
     pub notices: Vec<Notice>,
     /// Commits that were looked at, newest first.
@@ -240,8 +253,8 @@ impl FleetView {
             .map(|(_, intent)| intent)
             .collect();
         let (now, host) = (moment.now, moment.host.clone());
-        let Recent { given_back, notices, .. } = recent;
-        Self { now, host, holders, intents, given_back, notices, commits }
+        let Recent { given_back, taken, notices, .. } = recent;
+        Self { now, host, holders, intents, given_back, taken, notices, commits }
     }
 
     /// The holders that count: those that are not provably dead.

@@ -8,6 +8,7 @@ use dos_core::journal::compaction::compact;
 use dos_core::journal::entry::Record;
 use dos_core::journal::live_set::replay;
 use dos_core::journal::{JournalPolicy, LiveSet};
+use dos_core::limits::LINE_BYTES_MAX;
 use dos_core::timestamp::Timestamp;
 use dos_store::archive::{archive_dir, segments};
 use dos_store::chain::{ChainCheck, Place};
@@ -254,6 +255,25 @@ fn a_line_that_was_taken_back_is_forgotten() {
     let mut now = journal.catch_up(tip).unwrap();
     assert_eq!(*now.live(), replay(&stage.bytes()));
     assert_eq!(now.live().len(), 3);
+}
+
+/// What a writer goes on from ends in a piece without its newline, whether or not all of that is kept.
+#[test]
+fn a_record_behind_a_torn_line_of_any_length_is_a_record() {
+    for bytes in [10, 5000, LINE_BYTES_MAX - 1, LINE_BYTES_MAX, LINE_BYTES_MAX + 3] {
+        let stage = Stage::new(PLAIN);
+        stage.write("ACQUIRE", 1).unwrap();
+        let ledger = stage.ledger();
+        let take = |lane| {
+            let acquired = |live: &LiveSet| vec![record("ACQUIRE", lane, live.next_seq())];
+            ledger.transact(WAIT, |live| Ok::<_, StoreError>((acquired(live), ()))).unwrap();
+        };
+        take(2);
+        append(&stage.journal(), &vec![b'x'; bytes]);
+        take(3);
+        take(4);
+        assert_eq!(replay(&stage.bytes()).len(), 4, "{bytes}");
+    }
 }
 
 /// A snapshot that is used spares the reader what it stands for.

@@ -56,13 +56,25 @@ fn look(crew: &mut Crew, holders: Vec<Holder>) -> Vec<Effect> {
 
 /// The same, where the lane was given back so long ago.
 fn look_after(crew: &mut Crew, holders: Vec<Holder>, given_back: Option<i64>) -> Vec<Effect> {
+    look_where(crew, holders, given_back, None)
+}
+
+/// The same, where the worker took a lane so long ago.
+fn look_where(
+    crew: &mut Crew,
+    holders: Vec<Holder>,
+    given_back: Option<i64>,
+    taken: Option<i64>,
+) -> Vec<Effect> {
     let given_back = given_back.map(|age| ("api".to_string(), at(-age)));
+    let taken = taken.map(|age| ("RID-1".to_string(), at(-age)));
     let view = FleetView {
         now: at(0),
         host: "here".to_string(),
         holders,
         intents: vec![],
         given_back: given_back.into_iter().collect(),
+        taken: taken.into_iter().collect(),
         notices: vec![],
         commits: vec![],
     };
@@ -149,6 +161,16 @@ fn a_worker_that_gave_its_lane_back_and_runs_on_is_asked_to_end() {
     assert_eq!(after(hour, vec![], Some(hour / 2)), Some(Why::Idle));
     assert_eq!(asked(&look_after(&mut crew(hour), vec![], Some(1000))), None);
     assert_eq!(asked(&look_after(&mut crew(hour), vec![], Some(hour))), Some(Why::NeverStarted));
+    // It has taken another lane between two looks.
+    assert_eq!(asked(&look_where(&mut crew(hour), vec![], None, Some(1000))), None);
+    assert_eq!(
+        asked(&look_where(&mut crew(hour), vec![], None, Some(hour))),
+        Some(Why::NeverStarted)
+    );
+    // What was recorded by a clock that was wrong holds only until now.
+    let mut crew = crew(hour);
+    assert_eq!(asked(&look_after(&mut crew, vec![], Some(-hour))), None);
+    assert_eq!(crew.workers().next().unwrap().last_held, at(0));
 }
 
 #[test]
