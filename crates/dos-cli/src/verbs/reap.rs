@@ -7,7 +7,8 @@ use dos_core::journal::decode::{Line, decode_line, object_of};
 use dos_core::json::Object;
 use dos_core::lane::Lease;
 use dos_core::retention::{JournalSize, Past, RetentionPolicy, plan_reap};
-use dos_drivers::Referee;
+use dos_drivers::worker_log::WorkerLog;
+use dos_drivers::{Referee, fleet};
 use dos_store::journal::History;
 use dos_store::ledger::WAIT_DEFAULT;
 use dos_store::scratch::{self, Scratch};
@@ -22,7 +23,8 @@ use crate::output;
 /// Drop what runs left behind, beyond the caps
 ///
 /// Says what it would drop; drops it with --apply. The caps are in [retention] in dos.toml, and count
-/// the newest. The folder of a run whose lease is live, or which is parked, is never dropped.
+/// the newest. The folder of a run whose lease is live, whose worker runs, or which is parked, is never
+/// dropped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -45,7 +47,7 @@ pub struct Args {
 }
 
 /// So many folders are taken away before others get their turn to write.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 32;
 
 /// One kind of what is left behind.
 struct Class {
@@ -108,9 +110,10 @@ fn plan(workspace: &Workspace, referee: &Referee<'_>, scratch: Scratch) -> anyho
     beyond.sort();
     let mut spared = Vec::new();
     if scratch == Scratch::Runs && !beyond.is_empty() {
+        let running = running(workspace)?;
         let view = referee.view()?;
         let live = names_of(&view.leases());
-        spared.extend(beyond.iter().filter_map(|name| spare(&dot_dos, name, &live)));
+        spared.extend(beyond.iter().filter_map(|name| spare(&dot_dos, name, &live, &running)));
         beyond.retain(|name| !spared.iter().any(|(spared, _)| spared == name));
     }
     let kept = entries.len() - beyond.len();
@@ -122,10 +125,22 @@ fn plan(workspace: &Workspace, referee: &Referee<'_>, scratch: Scratch) -> anyho
 /// The names by which these leases may know the folders of their runs.
 fn names_of(leases: &[&Lease]) -> BTreeSet<String> {
     let names = leases.iter().flat_map(|lease| {
-        let named = [lease.run_id(), lease.holder()].into_iter().flatten();
+        // A worker's child that holds for its parent works in the parent's folder.
+        let named = [lease.run_id(), lease.parent_id(), lease.holder()].into_iter().flatten();
         named.map(str::to_string).chain([lease.loop_ts().into_owned()]).collect::<Vec<_>>()
     });
     names.collect()
+}
+
+/// The runs whose worker is not known to have ended: it may hold nothing yet, or nothing any more.
+fn running(workspace: &Workspace) -> anyhow::Result<BTreeSet<String>> {
+    let crew = WorkerLog::of(workspace).crew(&workspace.config.worker)?;
+    let ended: Vec<String> = fleet::out_of_sight(&crew)
+        .into_iter()
+        .filter_map(|(run_id, proven)| proven.then_some(run_id))
+        .collect();
+    let workers = crew.workers().map(|worker| worker.run_id.clone());
+    Ok(workers.filter(|run_id| !ended.contains(run_id)).collect())
 }
 
 /// Why a folder stays although it is beyond the cap.
@@ -133,10 +148,13 @@ fn spare(
     dot_dos: &Utf8Path,
     folder: &str,
     live: &BTreeSet<String>,
+    running: &BTreeSet<String>,
 ) -> Option<(String, &'static str)> {
-    let is_live = || scratch::run_names(dot_dos, folder).iter().any(|known| live.contains(known));
+    let names = scratch::run_names(dot_dos, folder);
+    let is_one_of = |known: &BTreeSet<String>| names.iter().any(|name| known.contains(name));
     let why = match () {
-        () if is_live() => "live",
+        () if is_one_of(live) => "live",
+        () if is_one_of(running) => "its worker runs",
         () if scratch::is_parked(dot_dos, folder) => "parked",
         () => return None,
     };
@@ -146,7 +164,7 @@ fn spare(
 fn drop_all(workspace: &Workspace, referee: &Referee<'_>, class: &mut Class) -> anyhow::Result<()> {
     let dot_dos = workspace.dot_dos();
     let doomed = match class.scratch {
-        Scratch::Runs => set_aside(&dot_dos, referee, class)?,
+        Scratch::Runs => set_aside(workspace, referee, class)?,
         Scratch::Audits | Scratch::Verdicts => class.dropped.clone(),
     };
     for name in &doomed {
@@ -162,18 +180,20 @@ fn drop_all(workspace: &Workspace, referee: &Referee<'_>, class: &mut Class) -> 
 /// on finds none, and makes it anew. Those that somebody has a lease for meanwhile stay. Returns what
 /// is to be removed, which nobody has to wait for.
 fn set_aside(
-    dot_dos: &Utf8Path,
+    workspace: &Workspace,
     referee: &Referee<'_>,
     class: &mut Class,
 ) -> anyhow::Result<Vec<String>> {
+    let dot_dos = &workspace.dot_dos();
     let (mut doomed, folders): (Vec<String>, Vec<String>) =
         class.dropped.iter().cloned().partition(|name| scratch::is_set_aside(name));
     for some in folders.chunks(AT_ONCE) {
+        let running = running(workspace)?;
         let spared = referee.alone(WAIT_DEFAULT, |leases| {
             let live = names_of(leases);
             let mut spared = Vec::new();
             for folder in some {
-                match spare(dot_dos, folder, &live) {
+                match spare(dot_dos, folder, &live, &running) {
                     Some(why) => spared.push(why),
                     None => doomed.extend(class.scratch.set_aside(dot_dos, folder)?),
                 }
@@ -292,7 +312,10 @@ fn lines(classes: &[Class], journal: Option<&Journal>, applied: bool) -> Vec<Str
             class.kept,
             class.dropped.len()
         ));
-        lines.extend(class.dropped.iter().map(|name| format!("  - {}", plain(name))));
+        lines.extend(class.dropped.iter().map(|name| match scratch::is_set_aside(name) {
+            true => format!("  - {} (left by an earlier reap)", plain(name)),
+            false => format!("  - {}", plain(name)),
+        }));
         let spared = class.spared.iter();
         lines.extend(spared.map(|(name, why)| format!("  + {} stays: {why}", plain(name))));
     }
