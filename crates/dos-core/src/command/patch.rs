@@ -13,11 +13,56 @@ pub fn files(patch: &str, strip: Option<usize>) -> Vec<String> {
     let mut files: Vec<String> = match patch.contains("*** Begin Patch") {
         true => patch.lines().filter_map(of_envelope).map(str::to_string).collect(),
         false => {
-            patch.lines().filter_map(|line| of_diff(line, strip)).map(str::to_string).collect()
+            let mut hunk = Hunk::default();
+            let headers = patch.lines().filter(|line| !hunk.takes(line));
+            headers.filter_map(|line| of_diff(line, strip)).collect()
         }
     };
     files.dedup();
     files
+}
+
+/// How many lines of a hunk are to come.
+#[derive(Default, PartialEq)]
+struct Hunk {
+    old: usize,
+    new: usize,
+}
+
+impl Hunk {
+    /// Is the line one of a hunk, or the start of one?
+    fn takes(&mut self, line: &str) -> bool {
+        if self.old == 0 && self.new == 0 {
+            let Some(hunk) = Self::of(line) else { return false };
+            *self = hunk;
+            return true;
+        }
+        let (old, new) = match line.bytes().next() {
+            Some(b'-') => (1, 0),
+            Some(b'+') => (0, 1),
+            Some(b'\\') => (0, 0),
+            // A blank line may have lost its blank.
+            Some(b' ') | None => (1, 1),
+            // It ends before it should.
+            _ => {
+                *self = Self::of(line).unwrap_or_default();
+                return *self != Self::default();
+            }
+        };
+        self.old = self.old.saturating_sub(old);
+        self.new = self.new.saturating_sub(new);
+        true
+    }
+
+    /// What `@@ -a,b +c,d @@` says.
+    fn of(line: &str) -> Option<Self> {
+        let mut words = line.strip_prefix("@@ ")?.split(' ');
+        let mut count = |sign| {
+            let range = words.next()?.strip_prefix(sign)?;
+            range.split_once(',').map_or(Some(1), |(_, count)| count.parse().ok())
+        };
+        Some(Self { old: count('-')?, new: count('+')? })
+    }
 }
 
 fn of_envelope(line: &str) -> Option<&str> {
@@ -26,19 +71,20 @@ fn of_envelope(line: &str) -> Option<&str> {
 }
 
 /// A diff may name a time behind a tab, and one of two trees before the path.
-fn of_diff(line: &str, strip: Option<usize>) -> Option<&str> {
+fn of_diff(line: &str, strip: Option<usize>) -> Option<String> {
     let named = line.strip_prefix("--- ").or_else(|| line.strip_prefix("+++ "))?;
     let path = named.split('\t').next()?.trim();
     let bare = match strip {
         Some(parts) => path.splitn(parts.saturating_add(1), '/').last().unwrap_or(path),
         None => path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")).unwrap_or(path),
     };
-    Some(bare).filter(|bare| !bare.is_empty() && path != "/dev/null")
+    (!bare.is_empty() && path != "/dev/null").then(|| bare.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::files;
+    use alloc::format;
 
     #[test]
     fn files_of_an_envelope_and_of_a_diff() {
@@ -51,5 +97,17 @@ mod tests {
         assert_eq!(files(diff, Some(2)), ["x.c", "new"]);
         assert_eq!(files(diff, Some(0)), ["a/src/x.c", "b/src/x.c", "b/new"]);
         assert_eq!(files(diff, Some(usize::MAX)), ["x.c", "new"]);
+    }
+
+    #[test]
+    fn lines_of_a_hunk_are_no_headers() {
+        let hunk = "--- a/q.sql\n+++ b/q.sql\n@@ -1,2 +1 @@\n--- dos.toml\n x\n";
+        assert_eq!(files(hunk, None), ["q.sql"]);
+        assert_eq!(files(&format!("{hunk}--- a/y\n+++ b/y\n"), None), ["q.sql", "y"]);
+        let lost =
+            "--- a/q\n+++ b/q\n@@ -1,2 +1,3 @@\n\n+++ x\n x\n\\ No newline\n--- a/y\n+++ b/y\n";
+        assert_eq!(files(lost, None), ["q", "y"]);
+        let short = "--- a/q\n+++ b/q\n@@ -1,9 +1,9 @@\n x\ndiff --git a/y b/y\n--- a/y\n+++ b/y\n";
+        assert_eq!(files(short, None), ["q", "y"]);
     }
 }

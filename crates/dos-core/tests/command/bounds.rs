@@ -250,10 +250,26 @@ fn what_grows_out_of_a_short_text_is_bounded() {
             (0..500).map(|n| format!("a{n}='a{} a{}' ", n + 1, n + 1)).collect::<String>()
         ),
         nested,
+        (0..5000).map(|n| format!("ln -s . b{n}\n")).collect(),
+        format!(
+            "{}{}",
+            (0..64).map(|n| format!("ln -s b a{n};")).collect::<String>(),
+            "touch a1 a2/b;".repeat(4000)
+        ),
         "$(".repeat(30) + &"echo a;".repeat(4000) + &")".repeat(30),
     ] {
         everything(&text);
     }
+}
+
+#[test]
+fn names_that_lead_elsewhere_do_not_multiply() {
+    for text in ["ln a b\n".repeat(8000), "ln a b\nln b a\n".repeat(4000)] {
+        let found = footprint(&text);
+        assert!(found.writes.len() < 5 * 8000, "{}", found.writes.len());
+    }
+    let links: String = (0..65).map(|n| format!("ln -s api n{n}\n")).collect();
+    assert!(footprint(&links).unknown.iter().any(|it| it.what.contains("followed")));
 }
 
 #[test]

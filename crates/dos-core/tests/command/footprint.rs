@@ -3,7 +3,7 @@
 use dos_core::command::{Footprint, footprint};
 
 /// Short enough to be read in a table: how, path, names in a folder in braces, and a sign each for
-/// doubtful `?`, inside `/`, recursive `r` and pattern `*`; then operations and what is unknown.
+/// doubtful `?`, inside `/`, recursive `r`, pattern `*` and `x` for what is a path only if it is there; then operations and what is unknown.
 fn shown(footprint: &Footprint) -> String {
     let mut shown = Vec::new();
     for write in &footprint.writes {
@@ -12,6 +12,7 @@ fn shown(footprint: &Footprint) -> String {
             (write.inside, '/'),
             (write.recursive, 'r'),
             (write.pattern, '*'),
+            (write.if_there, 'x'),
         ];
         let flags: String = flags.iter().filter(|(on, _)| *on).map(|(_, flag)| flag).collect();
         let names = match write.names.is_empty() {
@@ -80,7 +81,7 @@ const TABLE: &[(&str, &str)] = &[
     ("git checkout -b new", ""),
     ("git checkout -b new origin/main", "[git checkout]"),
     ("git checkout -- a b", "git checkout a r; git checkout b r"),
-    ("git checkout HEAD~1 a", "git checkout a r"),
+    ("git checkout HEAD~1 a", "git checkout HEAD~1 rx; git checkout a r"),
     ("git checkout .", "[git checkout]"),
     ("git switch main", "[git switch]"),
     ("git switch -c x", ""),
@@ -95,6 +96,12 @@ const TABLE: &[(&str, &str)] = &[
     ("git stash list", ""),
     ("git stash pop", "[git stash]"),
     ("git stash push -- a", "git stash a r"),
+    ("git stash -u -- a", "git stash a r"),
+    ("git stash -- a", "git stash a r"),
+    ("git stash -q", "[git stash]"),
+    ("cp -r a/. b", "cp b{*} r"),
+    ("cp -rT a b", "cp b{*} r"),
+    ("mv -T a b", "mv a r; mv b r"),
     ("git clean -fdn", ""),
     ("git clean -fd", "[git clean]"),
     ("git clean -fd build", "git clean build r"),

@@ -167,6 +167,9 @@ fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
         true => here.expanded(&write.path),
         false => Some(vec![here.absolute(&write.path)]),
     };
+    if write.if_there && !paths.iter().flatten().any(|path| path.symlink_metadata().is_ok()) {
+        return;
+    }
     let Some(paths) = paths.filter(|paths| paths.len() + doings.touches.len() < TOUCHES_MAX) else {
         doings.unknown.get_or_insert_with(|| "a pattern that names too many files".to_string());
         return;

@@ -81,6 +81,11 @@ const READS: &[&str] = &[
 ];
 /// What the names of tools start with that show something.
 const SHOWS: &[&str] = &["describe", "get", "list", "read", "search", "show", "view"];
+/// Words in the names of tools that change something, whatever the name starts with.
+const CHANGES: &[&str] = &[
+    "apply", "create", "delete", "edit", "insert", "move", "patch", "remove", "rename", "replace",
+    "update", "write",
+];
 /// Arguments that name files.
 const PATHS: &[&str] = &[
     "absolutepath",
@@ -116,7 +121,8 @@ pub fn act(tool: &str, input: &Value) -> Act {
     let name = plain(name.rsplit(':').next().unwrap_or(name));
     let is = |names: &[&str]| names.contains(&name.as_str());
     // Tools of servers are named after what they do.
-    let shows = served && SHOWS.iter().any(|start| name.starts_with(start));
+    let changes = is(WRITES) || is(PATCHES) || CHANGES.iter().any(|word| name.contains(word));
+    let shows = served && !changes && SHOWS.iter().any(|start| name.starts_with(start));
     if is(READS) || shows || reads(&name, input) {
         return Act::Reads;
     }
@@ -216,6 +222,7 @@ mod tests {
     #[test]
     fn tools_of_all_hosts_are_known() {
         let writes = |path: &str| Act::Writes(vec![path.to_string()]);
+        let unknown = |path: &str| Act::Unknown(vec![path.to_string()]);
         let runs = |command: &str, folder: Option<&str>| Act::Runs {
             command: command.to_string(),
             folder: folder.map(str::to_string),
@@ -236,6 +243,10 @@ mod tests {
             ("Read", json!({"file_path": "a"}), Act::Reads),
             ("read_file", json!({"path": "a"}), Act::Reads),
             ("mcp__fs__read_file", json!({"path": "a"}), Act::Reads),
+            ("mcp__fs__search_replace", json!({"path": "/r/a"}), writes("/r/a")),
+            ("mcp__fs__search_and_replace", json!({"path": "a"}), unknown("a")),
+            ("mcp__fs__read_write", json!({"path": "a"}), unknown("a")),
+            ("mcp__fs__get_or_create_file", json!({"path": "a"}), unknown("a")),
             ("str_replace_editor", json!({"command": "view", "path": "a"}), Act::Reads),
             ("str_replace_editor", json!({"command": "create", "path": "a"}), writes("a")),
             ("mcp__fs__write_file", json!({"path": "/r/a"}), writes("/r/a")),

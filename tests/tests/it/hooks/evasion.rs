@@ -81,6 +81,7 @@ fn shell_commands() {
         ("echo x | tee -a web/a.ts api/x.py", Denied),
         ("cp web/a.ts api/x.py", Denied),
         ("cp web/a.ts api", Denied),
+        ("cp -r web/. api", Denied),
         ("cp -t api web/a.ts", Denied),
         ("mv web/a.ts api/", Denied),
         ("mv api/x.py web/", Denied),
@@ -213,6 +214,8 @@ fn file_tools() {
     let served = json!({"path": "api/x.py"});
     check(&env, &call("bob", "mcp__files__write_file", served), Advised);
     check(&env, &call("bob", "mcp__files__write_file", json!({"path": real})), Denied);
+    let served = json!({"path": "api/x.py"});
+    check(&env, &call("bob", "mcp__files__search_replace", served), Advised);
     check(&env, &call("bob", "replace_symbol", json!({"relative_path": "api/x.py"})), Advised);
     for tool in ["Monitor", "PowerShell"] {
         check(&env, &call("bob", tool, json!({"command": "echo x > api/x.py"})), Denied);

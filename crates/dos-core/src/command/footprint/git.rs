@@ -189,6 +189,11 @@ fn checkout(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
         (_, 0) if creates => {}
         (_, 1) if creates && parsed.operands.iter().any(|it| it.as_str() == "HEAD") => {}
         (None, count) if count > 1 && !creates => {
+            // The first may be a commit.
+            let before = scene.found.writes.len();
+            scene.write_all(parsed.operands.first(), TREE, how);
+            let noted = scene.found.writes.iter_mut().skip(before);
+            noted.for_each(|write| write.if_there = true);
             paths(scene, parsed.operands.get(1..).unwrap_or_default(), how, span);
         }
         (_, 0)
@@ -257,21 +262,27 @@ fn stash(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
     let verb = rest.first().map(Field::as_str).unwrap_or_default();
     match verb {
         "list" | "show" | "drop" | "clear" | "create" | "store" => {}
-        "push" | "save" => {
-            let rest = rest.get(1..).unwrap_or_default();
+        _ if matches!(verb, "push" | "save") || verb.starts_with('-') => {
+            let named = usize::from(!verb.starts_with('-'));
+            let rest = rest.get(named..).unwrap_or_default();
             let parsed = Parsed::new(rest, "m message pathspec-from-file");
             match parsed.operands.as_slice() {
-                [] if takes_new(&parsed) => scene.sweep("git stash", span),
+                [] if takes_new(&parsed) => whole(scene, span),
                 [] => scene.checkout("git stash", span),
                 // What `save` is given is a message.
-                _ if verb == "save" && takes_new(&parsed) => scene.sweep("git stash", span),
+                _ if verb == "save" && takes_new(&parsed) => whole(scene, span),
                 _ if verb == "save" => scene.checkout("git stash", span),
                 operands => paths(scene, operands, "git stash", span),
             }
         }
-        _ if takes_new(&Parsed::new(rest, "m message")) => scene.sweep("git stash", span),
         _ => scene.checkout("git stash", span),
     }
+}
+
+/// A stash takes what is in the whole checkout, wherever in it that is asked for.
+fn whole(scene: &mut Scene<'_>, span: Span) {
+    scene.within(&Field::known(TOP, span));
+    scene.sweep("git stash", span);
 }
 
 /// Does a stash take what is not committed yet?

@@ -52,6 +52,8 @@ pub struct Write {
     pub recursive: bool,
     /// Has the path wildcards that the shell expands?
     pub pattern: bool,
+    /// Is it a path only where there is something of that name, as in `git checkout name path`?
+    pub if_there: bool,
     /// How it is written: "redirection", or the program.
     pub how: String,
     /// Where the path stands in the command.
@@ -150,6 +152,11 @@ fn near(invocation: &Invocation, all: &[Invocation]) -> Vec<String> {
     near.extend(bodies.map(|body| body.text.clone()));
     near
 }
+
+/// Most names that a command makes which are followed.
+const LINKS_MAX: usize = 64;
+/// Where so many places are written, names that lead elsewhere are followed no more.
+const WRITES_MAX: usize = 4096;
 
 /// What a program writes, while it is found out.
 struct Scene<'f> {
@@ -286,6 +293,7 @@ impl Scene<'_> {
             inside: manner.inside || text.ends_with('/'),
             recursive: manner.recursive,
             pattern: field.pattern,
+            if_there: false,
             how: how.to_string(),
             span: field.span,
         });
@@ -304,6 +312,9 @@ impl Scene<'_> {
             (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_string())
         };
         for (name, leads) in self.links.iter() {
+            if self.found.writes.len() >= WRITES_MAX {
+                return self.unknown("more places than are told apart", write.span);
+            }
             if let Some(rest) = behind(name) {
                 let (path, directory) = (format!("{leads}{rest}"), String::new());
                 self.found.writes.push(Write { path, directory, ..write.clone() });
@@ -312,9 +323,14 @@ impl Scene<'_> {
     }
 
     /// Remembers a name that leads elsewhere, both from where the command starts.
-    fn link(&mut self, name: &str, leads: &str) {
+    fn link(&mut self, name: &str, leads: &str, span: Span) {
         let full = |path: &str| self.directory.join(path, false).path;
-        self.links.push((full(name), full(leads)));
+        let pair = (full(name), full(leads));
+        match self.links.len() < LINKS_MAX {
+            _ if self.links.contains(&pair) => {}
+            true => self.links.push(pair),
+            false => self.unknown("more names that lead elsewhere than are followed", span),
+        }
     }
 
     fn write_all<'f>(
@@ -340,8 +356,8 @@ impl Scene<'_> {
     /// What is put into a file or, under its own name, into a folder.
     fn put(&mut self, sources: &[Field], target: &Field, inside: bool, recursive: bool, how: &str) {
         let mut names: Vec<String> = sources.iter().filter_map(base_name).collect();
-        if sources.iter().any(|source| !source.text.settled()) {
-            // Something is put there.
+        if names.len() < sources.len() {
+            // Something is put there: what is not settled, or what is in `from/.`.
             names.push("*".to_string());
         }
         self.write(target, Manner { names: &names, inside, recursive }, how);

@@ -1,6 +1,7 @@
 //! Programs that write files: which of their arguments those are.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::program::unversioned;
@@ -8,7 +9,7 @@ use super::super::run::Invocation;
 use super::super::scripts;
 use super::super::text::Field;
 use super::options::Parsed;
-use super::{FILE, INSIDE, Scene, TREE, git};
+use super::{FILE, INSIDE, Manner, Scene, TREE, git};
 
 /// Notes what a program writes. False if it is none that is known here.
 pub(super) fn writes(scene: &mut Scene<'_>, name: &str, invocation: &Invocation) -> bool {
@@ -34,7 +35,7 @@ pub(super) fn writes(scene: &mut Scene<'_>, name: &str, invocation: &Invocation)
             let parsed = Parsed::new(arguments, "o t L U O N options types");
             scene.write_all(parsed.operands.last(), FILE, name);
             if let [leads, name_of] = parsed.operands.as_slice() {
-                scene.link(name_of.as_str(), leads.as_str());
+                scene.link(name_of.as_str(), leads.as_str(), invocation.span);
             }
         }
         "dd" => {
@@ -174,6 +175,11 @@ fn copies(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
         let exact = parsed.has("T no-target-directory");
         let inside = folder.is_some() || sources.len() > 1;
         match exact {
+            // What is in the one folder is put into the other.
+            true if recursive && !moves => {
+                let names = [String::from("*")];
+                scene.write(target, Manner { names: &names, inside: false, recursive }, name);
+            }
             true => scene.put(&[], target, false, recursive, name),
             false => scene.put(sources, target, inside, recursive, name),
         }
@@ -201,9 +207,9 @@ fn linked(scene: &mut Scene<'_>, source: &Field, target: &Field, hard: bool) {
         match name.rfind('/').filter(|_| !hard && !leads.starts_with(['/', '~'])) {
             Some(end) => {
                 let folder = name.get(..end).unwrap_or_default();
-                scene.link(&name, &format!("{folder}/{leads}"));
+                scene.link(&name, &format!("{folder}/{leads}"), source.span);
             }
-            None => scene.link(&name, leads),
+            None => scene.link(&name, leads, source.span),
         }
     }
 }
@@ -299,7 +305,7 @@ fn awk(scene: &mut Scene<'_>, arguments: &[Field]) {
 /// A second name for a file: what is written under it is written there.
 fn hard_link(scene: &mut Scene<'_>, leads: &Field, name: &str) {
     scene.write(leads, FILE, "link");
-    scene.link(name, leads.as_str());
+    scene.link(name, leads.as_str(), leads.span);
 }
 
 /// Is it `host:path`?
