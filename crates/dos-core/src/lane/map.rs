@@ -1,6 +1,7 @@
 //! The lane map of a workspace: which lanes meet, and which files they own.
 
 use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -147,6 +148,7 @@ impl LaneMap {
 
     fn own(&mut self, case: Case, files: &[String]) {
         let shelf = Shelf::of(files, case);
+        let mut known = Known { found: BTreeMap::new(), room: KNOWN_MAX };
         let mut owned = vec![false; shelf.paths.len()];
         let mut owned_beside = owned.clone();
         // To whom each path was given last, while a lane is looked at.
@@ -163,13 +165,13 @@ impl LaneMap {
             let mut touched = Vec::new();
             for clause in region.clauses() {
                 let found = match clause.pattern() {
-                    Ok(pattern) => shelf.matching(pattern),
+                    Ok(pattern) => known.matching(&shelf, clause.text(), pattern),
                     Err(_) => continue,
                 };
                 if found.is_empty() {
                     lane.idle.push(clause.text().to_string());
                 }
-                for path in found {
+                for path in found.iter().copied() {
                     if let Some(mark) = marks.get_mut(path) {
                         *mark = if clause.takes_away() { usize::MAX } else { place };
                     }
@@ -278,6 +280,29 @@ impl Shelf {
             let after = self.starts.partition_point(|start| *start <= from + at);
             found.extend(after.checked_sub(1));
             from = self.starts.get(after).copied().unwrap_or(self.text.len());
+        }
+        found
+    }
+}
+
+/// How many paths are kept of patterns that were looked up, in all.
+const KNOWN_MAX: usize = 1 << 20;
+
+/// What patterns own, for lanes that have the same ones.
+struct Known {
+    found: BTreeMap<String, Rc<[usize]>>,
+    room: usize,
+}
+
+impl Known {
+    fn matching(&mut self, shelf: &Shelf, text: &str, pattern: &Pattern) -> Rc<[usize]> {
+        if let Some(found) = self.found.get(text) {
+            return Rc::clone(found);
+        }
+        let found: Rc<[usize]> = shelf.matching(pattern).into();
+        if let Some(room) = self.room.checked_sub(found.len() + 1) {
+            self.room = room;
+            self.found.insert(text.to_string(), Rc::clone(&found));
         }
         found
     }
