@@ -198,9 +198,13 @@ struct Place<'a> {
 /// Decides. A denial outweighs every warning; of several warnings the first gives the class.
 pub fn decide(evidence: &Evidence<'_>, policy: &GuardPolicy) -> Decision {
     let doings = evidence.doings;
-    let written = || doings.touches.iter().chain(&doings.sweeps);
-    if let Some((shown, pattern)) = protected(evidence, policy, written(), false) {
+    if let Some((shown, pattern)) = protected(evidence, policy, doings.touches.iter(), false) {
         return Decision::Deny(self_modify(&shown, pattern.as_deref()));
+    }
+    if let Some((shown, pattern)) = protected(evidence, policy, doings.sweeps.iter(), false) {
+        let mut advice = self_modify(&shown, pattern.as_deref());
+        advice.text.push_str(" If other files are meant, name their paths in the command.");
+        return Decision::Deny(advice);
     }
     let (own, others): (Vec<&Lease>, Vec<&Lease>) =
         evidence.leases.iter().copied().partition(|lease| evidence.asker.holds(lease));

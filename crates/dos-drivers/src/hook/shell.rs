@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::command::capability::granted;
+use dos_core::command::program::{Program, bare, unversioned};
 use dos_core::command::run::{Invocation, run};
 use dos_core::command::{ExecPolicy, Write, classify_command, footprint};
 use dos_core::hook::Act;
@@ -19,7 +20,10 @@ const MENTIONS_MAX: usize = 512;
 /// So much of a command is repeated to people, in characters.
 const SHOWN_MAX: usize = 120;
 /// Options by which a program is given its code on the command line.
-const INLINE: [&str; 7] = ["-c", "-e", "-E", "-p", "-r", "--eval", "--print"];
+const INLINE: [&str; 5] = ["-c", "-e", "-E", "--eval", "--print"];
+/// Those that mean something else to most programs.
+const INLINE_OF: [(&str, &str); 4] =
+    [("bun", "-p"), ("node", "-p"), ("nodejs", "-p"), ("php", "-r")];
 /// Programs that change what a folder is: its name, its owner, who may enter it, what lies there. Do
 /// they follow a link to it?
 const ENTRIES: [(&str, bool); 12] = [
@@ -103,7 +107,10 @@ fn of_command(command: &str, elsewhere: bool, bases: &Bases<'_>, root: &Utf8Path
     for op in found.checkout_ops.iter().filter(|op| !op.doubtful) {
         let folder = bases.absolute(&op.directory);
         if let Some(write) = &op.or_path
-            && folder.join(&write.path).symlink_metadata().is_ok()
+            && (Bases { folder: &folder, home: None })
+                .absolute(&write.path)
+                .symlink_metadata()
+                .is_ok()
         {
             add(write, bases, &mut doings);
             continue;
@@ -132,9 +139,13 @@ fn of_command(command: &str, elsewhere: bool, bases: &Bases<'_>, root: &Utf8Path
         doings.runs_inline_code = invocations.iter().any(is_inline);
         let is_code = found.unknown.iter().all(|unknown| unknown.code);
         doings.mentions.extend(mentions(command, bases, is_code, Reach::Below));
-        let near = found.unknown.iter().flat_map(|unknown| {
-            unknown.near.iter().map(|text| mentions(text, bases, unknown.code, Reach::Itself))
-        });
+        let near: BTreeSet<(&str, bool)> = found
+            .unknown
+            .iter()
+            .flat_map(|unknown| unknown.near.iter().map(|text| (text.as_str(), unknown.code)))
+            .collect();
+        let near =
+            near.into_iter().map(|(text, is_code)| mentions(text, bases, is_code, Reach::Itself));
         doings.handed.extend(near.flatten().take(TOUCHES_MAX));
     }
     Seen { doings, checkouts }
@@ -154,8 +165,11 @@ pub fn grants(act: &Act, policy: &ExecPolicy) -> Option<Grant> {
 
 /// Is the program handed its code in the command itself?
 fn is_inline(invocation: &Invocation) -> bool {
+    let name = invocation.program.as_ref().and_then(Program::name);
+    let name = unversioned(bare(name.unwrap_or_default()));
     granted(invocation, &ExecPolicy::default()).is_some()
         && (invocation.arguments.iter().any(|field| INLINE.contains(&field.as_str()))
+            || invocation.arguments.iter().any(|field| INLINE_OF.contains(&(name, field.as_str())))
             || invocation.redirections.iter().any(|redirection| redirection.body.is_some()))
 }
 
@@ -209,6 +223,23 @@ fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
     }
 }
 
+/// The verb: the first word that is neither an option nor the value of one. Nothing where the call
+/// only asks for help.
+fn verb<'w>(words: &[&'w str]) -> Option<&'w str> {
+    if words.iter().any(|word| matches!(*word, "--help" | "-h")) {
+        return None;
+    }
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--workspace" => drop(words.next()),
+            option if option.starts_with('-') => {}
+            verb => return Some(verb),
+        }
+    }
+    None
+}
+
 /// The words behind the name of this very program, if the command calls it.
 fn our_words(invocation: &Invocation) -> Option<Vec<&str>> {
     let is_us = invocation.path.rsplit('/').next() == Some("dos");
@@ -224,7 +255,7 @@ fn value<'w>(words: &[&'w str], name: &str) -> Option<&'w str> {
 
 /// The holder whose lane a call of this program gives away.
 fn freed(invocation: &Invocation) -> Option<String> {
-    let words = our_words(invocation).filter(|words| words.contains(&"lease-lane"))?;
+    let words = our_words(invocation).filter(|words| verb(words) == Some("lease-lane"))?;
     let holder = match &words {
         words if words.contains(&"release") => value(words, "--owner"),
         words if words.contains(&"adopt") => value(words, "--from"),
@@ -236,10 +267,13 @@ fn freed(invocation: &Invocation) -> Option<String> {
 /// What a call of this very program would change of itself: it is the one way to unhook it that
 /// names no file.
 fn of_ourselves(invocation: &Invocation, bases: &Bases<'_>, root: &Utf8Path) -> Vec<Touch> {
-    let Some(words) = our_words(invocation).filter(|words| words.contains(&"init")) else {
+    let Some(words) = our_words(invocation).filter(|words| verb(words) == Some("init")) else {
         return Vec::new();
     };
     let flag = |name: &str| words.contains(&name);
+    if flag("--dry-run") {
+        return Vec::new();
+    }
     let host = value(&words, "--hooks").or(flag("--with-hooks").then_some("claude-code"));
     let settings = host.and_then(host::named).map(|host| host.settings().path);
     let config = flag("--force").then_some("dos.toml");
@@ -252,7 +286,9 @@ fn of_ourselves(invocation: &Invocation, bases: &Bases<'_>, root: &Utf8Path) -> 
 /// The paths that stand in a text, also inside of code.
 fn mentions(text: &str, bases: &Bases<'_>, is_code: bool, reach: Reach) -> Vec<Touch> {
     let ends = |c: char| c.is_whitespace() || "\"'`()[]{}<>|&;,=".contains(c);
-    let words = text.split(ends).map(|word| word.trim_end_matches([':', '.']));
+    // `./...` names packages.
+    let words = text.split(ends).filter(|word| !word.ends_with("..."));
+    let words = words.map(|word| word.trim_end_matches([':', '.']));
     let is_there = |word: &str| bases.absolute(word).symlink_metadata().is_ok();
     let is_path = |word: &&str| {
         let is_name = !word.is_empty() && !word.starts_with('-');

@@ -258,6 +258,9 @@ fn the_referee_cannot_be_unhooked() {
         ("/usr/bin/dos init --hooks=codex --uninstall", Denied),
         ("dos init --force", Denied),
         ("dos init --dry-run", Passes),
+        ("dos init --hooks claude-code --dry-run", Passes),
+        ("dos verify x init --force", Passes),
+        ("dos --workspace . init --force", Denied),
         ("dos lease-lane acquire --lane web --owner bob", Passes),
         ("cat dos.toml .dos/lane-journal.jsonl", Passes),
     ] {

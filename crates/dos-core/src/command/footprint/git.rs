@@ -1,5 +1,6 @@
 //! Git: the paths that it writes, and what it does to a whole checkout.
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use super::super::run::Invocation;
@@ -173,7 +174,16 @@ fn paths(scene: &mut Scene<'_>, paths: &[Field], how: &str, span: Span) {
             }
             scene.sweep(how, span);
         }
-        false => scene.write_all(paths, TREE, how),
+        false => scene.write_all(&paths.iter().map(from_top).collect::<Vec<_>>(), TREE, how),
+    }
+}
+
+/// A path, also where git is told to start at the top of the checkout.
+fn from_top(field: &Field) -> Field {
+    let rest = |start: &str| field.settled()?.strip_prefix(start);
+    match rest(":/").or_else(|| rest(":(top)")) {
+        Some(rest) => Field::known(&format!("{TOP}/{rest}"), field.span),
+        None => field.clone(),
     }
 }
 
@@ -200,7 +210,7 @@ fn checkout(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
             if !parsed.has("f force p patch m merge pathspec-from-file - ") && rest.is_empty() => {}
         (None, 1) if !creates => match parsed.operands.first() {
             Some(all) if is_all(all) => paths(scene, &parsed.operands, how, span),
-            Some(other) => scene.checkout_or_path(how, other, span),
+            Some(other) => scene.checkout_or_path(how, &from_top(other), span),
             None => {}
         },
         _ => scene.checkout(how, span),

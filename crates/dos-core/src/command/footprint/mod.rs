@@ -4,6 +4,7 @@
 //! cannot be told is an [`Unknown`], which is never a proof of anything. Reads leave no trace here.
 
 mod git;
+mod near;
 mod options;
 mod programs;
 
@@ -19,6 +20,7 @@ use super::shell::Directory;
 use super::syntax::Span;
 use super::text::{Field, Text};
 use super::{interpreter, patch, wrapper};
+use near::Step;
 
 /// What a command would touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,7 +96,7 @@ pub struct Unknown {
     pub code: bool,
     /// The texts that it may take names of files from: what it is handed, and what is piped to it as
     /// names.
-    pub near: Vec<String>,
+    pub near: Rc<[String]>,
     /// Where it stands.
     pub span: Span,
 }
@@ -104,6 +106,7 @@ pub fn footprint(text: &str) -> Footprint {
     let run = run(text);
     let mut found = Footprint::default();
     let mut links = Vec::new();
+    let mut step = Step::default();
     for invocation in &run.invocations {
         let known = found.unknown.len();
         let directory = Rc::clone(&invocation.directory);
@@ -112,9 +115,12 @@ pub fn footprint(text: &str) -> Footprint {
         let by_redirection = scene.found.unknown.len();
         scene.program(invocation);
         if found.unknown.len() > known {
-            let near = near(invocation, &run.invocations);
+            if step.number != Some(invocation.step) {
+                step = Step::of(invocation.step, &run.invocations);
+            }
+            let near = step.near(invocation);
             let unknown = found.unknown.iter_mut().skip(by_redirection);
-            unknown.for_each(|unknown| unknown.near.clone_from(&near));
+            unknown.for_each(|unknown| unknown.near = Rc::clone(&near));
         }
     }
     if let Some(error) = run.refused {
@@ -123,34 +129,11 @@ pub fn footprint(text: &str) -> Footprint {
         found.unknown.push(Unknown {
             what: format!("text that is no shell: {error}"),
             code: false,
-            near: Vec::from([rest.to_string()]),
+            near: Rc::from([rest.to_string()]),
             span,
         });
     }
     found
-}
-
-/// Programs that take names of files from what is piped to them, or print such names.
-const NAMERS: [&str; 8] =
-    ["fd", "fdfind", "find", "mapfile", "parallel", "read", "readarray", "xargs"];
-
-/// The texts that a command may take names of files from.
-fn near(invocation: &Invocation, all: &[Invocation]) -> Vec<String> {
-    let together = || all.iter().filter(|it| it.step == invocation.step);
-    let names = |it: &Invocation| {
-        let name = it.program.as_ref().and_then(Program::name);
-        name.is_some_and(|name| NAMERS.contains(&name))
-    };
-    let texts = |it: &Invocation| -> Vec<String> {
-        it.arguments.iter().map(|field| field.as_str().to_string()).collect()
-    };
-    let mut near = match together().any(names) {
-        true => together().flat_map(texts).collect(),
-        false => texts(invocation),
-    };
-    let bodies = invocation.redirections.iter().filter_map(|it| it.body.as_ref());
-    near.extend(bodies.map(|body| body.text.clone()));
-    near
 }
 
 /// Most names that a command makes which are followed.
@@ -223,7 +206,7 @@ impl Scene<'_> {
 
     fn unknown(&mut self, what: &str, span: Span) {
         let what = what.to_string();
-        self.found.unknown.push(Unknown { what, code: false, near: Vec::new(), span });
+        self.found.unknown.push(Unknown { what, code: false, near: Rc::default(), span });
     }
 
     fn checkout(&mut self, name: &str, span: Span) {

@@ -238,8 +238,37 @@ fn changes(scene: &mut Scene<'_>, name: &str, arguments: &[Field]) {
     let modes = if name == "chmod" { "r w x X s t" } else { "m x M X set modify remove" };
     let given = parsed.has("reference") || parsed.has(modes);
     let skip = usize::from(!given);
-    let manner = if parsed.has("R recursive") { TREE } else { FILE };
-    scene.write_all(parsed.operands.iter().skip(skip), manner, name);
+    let recursive = parsed.has("R recursive");
+    let manner = if recursive { TREE } else { FILE };
+    let mode = arguments.iter().map(Field::as_str).find(|word| is_mode(word));
+    // A folder that its owner may use as before is as open as it was.
+    let how = match name == "chmod" && !recursive && !parsed.has("reference") {
+        true if mode.is_some_and(leaves_open) => "chmod to open",
+        _ => name,
+    };
+    scene.write_all(parsed.operands.iter().skip(skip), manner, how);
+}
+
+/// Is the word a mode, and no option?
+fn is_mode(word: &str) -> bool {
+    !word.starts_with('-') || word.chars().nth(1).is_some_and(|it| "rwxXst".contains(it))
+}
+
+/// Does a mode leave its owner all that there is to be done with a folder?
+fn leaves_open(mode: &str) -> bool {
+    if !mode.is_empty() && mode.bytes().all(|byte| byte.is_ascii_digit()) {
+        let digits = mode.trim_start_matches('0');
+        return matches!(digits.len(), 3 | 4) && digits.bytes().rev().nth(2) == Some(b'7');
+    }
+    let clauses = mode.split(',').map(|clause| {
+        let (who, rights) = clause.split_at_checked(clause.find(['+', '-', '='])?)?;
+        let of_owner = who.is_empty() || who.contains(['u', 'a']);
+        let signs = rights.bytes().filter(|byte| b"+-=".contains(byte)).count();
+        let all = ['r', 'w', 'x'].iter().all(|right| rights.contains(*right));
+        let open = rights.starts_with('+') || (rights.starts_with('=') && all);
+        Some(who.chars().all(|it| "ugoa".contains(it)) && signs == 1 && (!of_owner || open))
+    });
+    clauses.into_iter().all(|open| open == Some(true))
 }
 
 fn sed(scene: &mut Scene<'_>, arguments: &[Field]) {
@@ -328,7 +357,16 @@ fn rsync(scene: &mut Scene<'_>, arguments: &[Field]) {
     {
         // `from/` is put into the target itself, under names that are not told.
         let whole = sources.iter().any(|source| source.as_str().ends_with('/'));
-        match whole || parsed.has("delete delete-after delete-before delete-during") {
+        let deletes =
+            "delete delete-after delete-before delete-delay delete-during delete-excluded";
+        match whole || parsed.has(deletes) {
+            // What is not in `from/` goes.
+            true if whole
+                && parsed.has(deletes)
+                && !parsed.has("exclude exclude-from filter f") =>
+            {
+                scene.write(target, TREE, "rsync --delete");
+            }
             true => scene.write(target, INSIDE, "rsync"),
             false => scene.put(sources, target, false, true, "rsync"),
         }
