@@ -277,7 +277,7 @@ impl<'a> Referee<'a> {
     fn moment(&self, live: &LiveSet) -> Result<Moment, RefereeError> {
         let host = self.workspace.host.clone();
         let processes = process::evidence(live.leases(), &host);
-        let worktrees_gone = worktrees::removed(self.workspace, live.leases());
+        let worktrees_gone = worktrees::removed(self.workspace, live, &processes);
         Ok(Moment { now: self.ledger.clock().now()?, host, processes, worktrees_gone })
     }
 }

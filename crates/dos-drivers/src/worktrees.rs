@@ -4,6 +4,9 @@ use std::fs;
 use std::io::ErrorKind;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::journal::LiveSet;
+use dos_core::lane::lease::ProcessId;
+use dos_core::lane::vitality::ProcessState;
 use dos_core::lane::{Lease, WorkTree};
 use dos_store::Workspace;
 use dos_store::disk::RealDisk;
@@ -11,22 +14,32 @@ use dos_store::worktree::{self, MAIN, Place};
 
 /// The work trees that leases of this host name and that were removed.
 ///
-/// The main one goes nowhere without the state. One that git has moved is where git knows it. One that git has locked may be on a disk that is not
-/// always there: it counts as removed only when git no longer knows it.
-pub fn removed<'a>(
+/// The main one goes nowhere without the state. One that git has moved is where git knows it. One
+/// that git has locked may be on a disk that is not always there, and one that the process of a lease
+/// still works in was moved without git: these count as removed only when git no longer knows them.
+pub fn removed(
     workspace: &Workspace,
-    leases: impl Iterator<Item = &'a Lease>,
+    live: &LiveSet,
+    processes: &[(ProcessId, ProcessState)],
 ) -> Vec<WorkTree> {
     let here = |lease: &&Lease| lease.host() == Some(workspace.host.as_str());
+    let runs = |lease: &Lease| {
+        let named = lease.named_process();
+        named.is_some_and(|process| processes.contains(&(process, ProcessState::Running)))
+    };
+    let is_at_work = |lost: &WorkTree| {
+        let mut of_it = live.leases().filter(here);
+        of_it.any(|lease| lease.work_tree().as_ref() == Some(lost) && runs(lease))
+    };
     let may_go = |it: &WorkTree| it.id.as_deref() != Some(MAIN) && is_missing(&it.path);
     let mut missing: Vec<WorkTree> =
-        leases.filter(here).filter_map(Lease::work_tree).filter(may_go).collect();
+        live.leases().filter(here).filter_map(Lease::work_tree).filter(may_go).collect();
     missing.sort();
     missing.dedup();
     if !missing.is_empty() {
         let known = known(workspace);
         missing.retain(|lost| match place_of(lost, &known) {
-            Some(place) => !place.is_locked && is_missing(place.top.as_str()),
+            Some(place) => !place.is_locked && is_missing(place.top.as_str()) && !is_at_work(lost),
             None => true,
         });
     }

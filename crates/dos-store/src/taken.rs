@@ -137,6 +137,11 @@ impl<D: Disk + Clone> Taken<D> {
         Self { disk: disk.clone(), log: Log::new(disk.clone(), log) }
     }
 
+    /// Makes the folder of the snapshots, and so all that a workspace has beside them.
+    pub fn prepare(&self, workspace: &Workspace) -> Result<(), StoreError> {
+        workspace.prepare_write(&self.disk, self.log.path()).map(drop)
+    }
+
     /// Keeps a snapshot, line by line, and gives it a name.
     pub fn keep<C: Clock>(
         &self,
@@ -250,10 +255,11 @@ impl<D: Disk + Clone> Taken<D> {
             head = Some(Head { lines: now.lines + 1, last }).filter(|_| names.broken.is_none());
             Ok(text)
         })?;
-        match head {
-            Some(head) => self.advance(clock, &head),
-            None => Ok(()),
+        if let Some(head) = head {
+            // The row is durable. One that is behind is brought up to date by the next row.
+            let _ = self.advance(clock, &head);
         }
+        Ok(())
     }
 
     /// Says how long the log is, unless somebody else has said more meanwhile.

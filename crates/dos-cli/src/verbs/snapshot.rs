@@ -7,7 +7,7 @@ use dos_core::witness::value::canonical;
 use dos_core::witness::{Snapshot, Unreadable, WitnessRung};
 use dos_drivers::snapshot::{Reading, Source, TakenSnapshot};
 use dos_store::Workspace;
-use dos_store::clock::Clock;
+use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::RealDisk;
 use dos_store::taken::{Broken, Dropped, Found, Kept, Names, Taken};
 use serde_json::{Value, json};
@@ -16,6 +16,10 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{self, printable};
 use crate::verbs::shared::{Readable, with};
+
+/// So often is looked whether a snapshot that is being taken has its name.
+const LOOKS: u32 = 50;
+const BETWEEN_LOOKS: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// Take, list and show snapshots of states
 #[derive(Debug, clap::Subcommand)]
@@ -176,7 +180,7 @@ pub fn read(
         if let Some(reason) = no_file(&store, reading, name)? {
             return Ok(Err(Unreadable { origin: name.clone(), reason }));
         }
-        if SnapshotName::parse(name).is_ok() && !store.unnamed(&store.names()?)?.is_empty() {
+        if SnapshotName::parse(name).is_ok() && has_lost_a_name(&store)? {
             let why = format!(
                 "there is a snapshot that lost its name (see `dos snapshot list`), and this may \
                  have been it; write json:{name} for the file"
@@ -188,6 +192,20 @@ pub fn read(
         Some(mut reader) => Ok(Snapshot::read(&mut *reader)),
         None => bail!("{text} cannot be read"),
     }
+}
+
+/// Is there a snapshot without a name? One that is being taken gets its own in a moment.
+fn has_lost_a_name(store: &Taken<RealDisk>) -> anyhow::Result<bool> {
+    let mut unnamed = store.unnamed(&store.names()?)?;
+    for _ in 0..LOOKS {
+        if unnamed.is_empty() {
+            return Ok(false);
+        }
+        RealClock::start().sleep(BETWEEN_LOOKS);
+        let names = store.names()?;
+        unnamed.retain(|seal| names.rows.iter().all(|row| row.seal != *seal));
+    }
+    Ok(!unnamed.is_empty())
 }
 
 /// What a name stands for.
@@ -258,6 +276,11 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
     let name = SnapshotName::parse(&args.name)?;
     let reading = args.readable.reading(context)?;
     let now = context.clock.now()?;
+    let store = Taken::of(workspace, &RealDisk);
+    if let Source::Tree(_) = Source::parse(&args.from)? {
+        // `.dos` has ignore rules of its own, which are to be there before as well as after.
+        store.prepare(workspace)?;
+    }
     let snapshot = match read(workspace, &reading, &args.from)? {
         Ok(snapshot) => snapshot,
         Err(unreadable) => return Ok(unwitnessed(&unreadable, args.json)),
@@ -273,11 +296,11 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
         taken_at: now.to_string(),
         keys: state.len(),
         rules: snapshot.rules().map(str::to_string),
+        left_out: snapshot.left_out().map(str::to_string).collect(),
     };
     // Every value was checked when it was read.
     let entries = state.iter().filter_map(|(key, value)| taken::entry_line(key, value).ok());
     let lines = std::iter::once(origin.line()).chain(entries);
-    let store = Taken::of(workspace, &RealDisk);
     let replaced = store.names()?.of(&args.name).map(|row| row.seal.clone());
     match store.keep((workspace, &context.clock), &name, lines, now, args.replace)? {
         Kept::New(seal) => {
@@ -292,9 +315,18 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
                 origin: Some(origin),
                 state: "intact",
             };
+            let broken = store.names()?.broken.map(|broken| broken.to_string());
             match args.json {
-                true => output::answer(&row.to_json(), true),
-                false => output::line(&printable(&took)),
+                true => output::answer(&with(row.to_json(), "names_broken", broken), true),
+                false => {
+                    output::line(&printable(&took));
+                    if let Some(broken) = broken {
+                        output::note(&format!(
+                            "this name does not count: {broken}; use its SHA-256, or see `dos \
+                             snapshot list`"
+                        ));
+                    }
+                }
             }
             Ok(Exit::Yes)
         }
@@ -473,7 +505,10 @@ fn list(workspace: &Workspace, args: &List) -> anyhow::Result<Exit> {
             ));
         }
         if let Some(broken) = names.broken {
-            output::line(&broken.to_string());
+            output::line(&format!(
+                "{broken}, so that no name counts, only a SHA-256; for names that count, move \
+                 .dos/snapshots away and take them anew"
+            ));
         }
         if rows.is_empty() && sound {
             output::remark("no snapshot was taken yet, see `dos snapshot take --help`");

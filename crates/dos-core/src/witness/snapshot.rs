@@ -1,6 +1,9 @@
 //! A state that somebody read who is not the agent.
 
+use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::evidence::WitnessRung;
 use super::state::State;
@@ -28,6 +31,10 @@ pub trait StateReader {
     fn rules(&self) -> Option<String> {
         None
     }
+    /// The keys that were there and were left out; all that is below one that ends with `/`.
+    fn left_out(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A state, and who stands for it.
@@ -43,6 +50,7 @@ pub struct Snapshot {
     seal: Option<String>,
     taken_at: Option<String>,
     rules: Option<String>,
+    left_out: BTreeSet<String>,
 }
 
 /// A snapshot that could not be read: nothing can be told.
@@ -68,6 +76,7 @@ impl Snapshot {
                 seal: reader.seal(),
                 taken_at: reader.taken_at(),
                 rules: reader.rules(),
+                left_out: reader.left_out().into_iter().collect(),
             }),
             Err(reason) => Err(Unreadable { origin: source, reason }),
         }
@@ -101,6 +110,20 @@ impl Snapshot {
     /// The SHA-256 of the rules by which something was left out.
     pub fn rules(&self) -> Option<&str> {
         self.rules.as_deref()
+    }
+
+    /// The keys that were there and were left out, and the folders of such keys.
+    pub fn left_out(&self) -> impl Iterator<Item = &str> {
+        self.left_out.iter().map(String::as_str)
+    }
+
+    /// May this key have been there, and was left out?
+    pub(super) fn leaves_out(&self, key: &str) -> bool {
+        let mut folders = key.match_indices('/').filter_map(|(at, _)| key.get(..=at));
+        !self.left_out.is_empty()
+            && (self.left_out.contains(key)
+                || self.left_out.contains(&format!("{key}/"))
+                || folders.any(|folder| self.left_out.contains(folder)))
     }
 
     /// Who stands for it.

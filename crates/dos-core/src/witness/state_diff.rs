@@ -220,10 +220,29 @@ impl<'a> StateDiff<'a> {
 
     /// Why what is missing on one side may only have gone out of sight, where that is so.
     pub fn out_of_sight(&self) -> Option<&'static str> {
+        let hides = |change: &Change<'_>| self.hides(change.key());
+        self.other_rules().or_else(|| self.delta.changes().iter().find_map(hides))
+    }
+
+    fn other_rules(&self) -> Option<&'static str> {
         let why = "other files were left out before than after (.gitignore, .git/info/exclude), so \
                    that what is only on one side may only have gone out of sight; read both with \
                    --no-ignore";
         (self.before.rules() != self.after.rules()).then_some(why)
+    }
+
+    /// Why a key that is missing on one side may be there all the same.
+    fn hides(&self, key: &str) -> Option<&'static str> {
+        let why = "git ignores a file of this name on the side where it is missing (git check-ignore \
+                   -v says by which rule), so that it may only have gone out of sight; read both \
+                   with tree:FOLDER and --no-ignore";
+        let lacks = |side: &Snapshot| side.state().get(key).is_none();
+        let is_hidden = |side: &Snapshot| lacks(side) && side.leaves_out(key);
+        if lacks(self.before) || lacks(self.after) {
+            let is_hidden = is_hidden(self.before) || is_hidden(self.after);
+            return self.other_rules().or_else(|| is_hidden.then_some(why));
+        }
+        None
     }
 
     /// What changed.
@@ -312,9 +331,7 @@ impl EvidenceSource for Expecting<'_> {
 
     fn look(&self, subject: &str) -> Result<(Sight, String), String> {
         let key = self.diff.key_meant(subject);
-        let [before, after] = [self.diff.before, self.diff.after];
-        let in_both = before.state().get(key).is_some() && after.state().get(key).is_some();
-        if let Some(why) = self.diff.out_of_sight().filter(|_| !in_both) {
+        if let Some(why) = self.diff.hides(key) {
             return Err(why.to_owned());
         }
         for expected in self.expect {

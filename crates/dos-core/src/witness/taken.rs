@@ -4,6 +4,7 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
@@ -34,6 +35,8 @@ pub struct Origin {
     pub keys: usize,
     /// The SHA-256 of the rules by which something was left out, if there are such rules.
     pub rules: Option<String>,
+    /// The keys that were there and were left out; all that is below one that ends with `/`.
+    pub left_out: Vec<String>,
 }
 
 /// The name of a snapshot that is kept.
@@ -115,6 +118,9 @@ impl Origin {
         if let (Some(header), Some(rules)) = (header.as_object_mut(), &self.rules) {
             header.insert("rules".to_owned(), rules.as_str().into());
         }
+        if let (Some(header), false) = (header.as_object_mut(), self.left_out.is_empty()) {
+            header.insert("left_out".to_owned(), self.left_out.as_slice().into());
+        }
         json::canonical(&header) + "\n"
     }
 
@@ -140,7 +146,15 @@ impl Origin {
         let (source, shape) = (source?.to_owned(), shape?.to_owned());
         let taken_at = taken_at?.to_owned();
         let rules = header.get("rules").and_then(Value::as_str).map(ToOwned::to_owned);
-        Ok(Self { source, shape, rung, taken_at, keys, rules })
+        let left_out = match header.get("left_out") {
+            None => Some(Vec::new()),
+            Some(Value::Array(keys)) => {
+                keys.iter().map(|key| key.as_str().map(ToOwned::to_owned)).collect()
+            }
+            Some(_) => None,
+        };
+        let left_out = left_out.ok_or_else(|| bad("no left_out"))?;
+        Ok(Self { source, shape, rung, taken_at, keys, rules, left_out })
     }
 }
 

@@ -22,10 +22,16 @@ use crate::{bounded, spawn};
 
 /// A tree that git knows.
 pub struct GitTree<'a> {
-    /// The revision; empty for the work tree.
-    pub revision: &'a str,
-    /// How it is read.
-    pub reading: &'a Reading<'a>,
+    revision: &'a str,
+    reading: &'a Reading<'a>,
+    left_out: Vec<String>,
+}
+
+impl<'a> GitTree<'a> {
+    /// A revision, or the work tree where it is empty, and how it is read.
+    pub fn new(revision: &'a str, reading: &'a Reading<'a>) -> Self {
+        Self { revision, reading, left_out: Vec::new() }
+    }
 }
 
 impl StateReader for GitTree<'_> {
@@ -42,10 +48,16 @@ impl StateReader for GitTree<'_> {
         WitnessRung::OsRecorded
     }
 
+    fn left_out(&self) -> Vec<String> {
+        self.left_out.clone()
+    }
+
     fn read(&mut self) -> Result<State, String> {
         let git = Git { folder: self.reading.folder, within: self.reading.within };
         if self.revision.is_empty() {
-            return git.work_tree();
+            let (state, left_out) = git.work_tree()?;
+            self.left_out = left_out;
+            return Ok(state);
         }
         if self.revision.starts_with('-') {
             return Err("no revision begins with a dash".to_string());
@@ -68,8 +80,8 @@ struct Git<'a> {
 }
 
 impl Git<'_> {
-    /// What a commit of everything would hold now.
-    fn work_tree(&self) -> Result<State, String> {
+    /// What a commit of everything would hold now, and what it would leave out.
+    fn work_tree(&self) -> Result<(State, Vec<String>), String> {
         let place = |name: &str| -> Result<Utf8PathBuf, String> {
             let path = ["rev-parse", "--path-format=absolute", "--git-path", name];
             Ok(Utf8PathBuf::from(self.text(self.command(), &path)?))
@@ -92,6 +104,8 @@ impl Git<'_> {
             let mut command = root.command();
             command
                 .args(["-c", "core.fsmonitor=false", "-c", "core.splitIndex=false"])
+                // A changed file whose time was put back is no unchanged one.
+                .args(["-c", "core.trustctime=true", "-c", "core.checkStat=default"])
                 .env("GIT_INDEX_FILE", own("index"))
                 .env("GIT_OBJECT_DIRECTORY", own("objects"))
                 .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&objects));
@@ -120,7 +134,26 @@ impl Git<'_> {
             self.bytes(adds, &[])?;
         }
         let tree = self.text(ours(), &["write-tree"])?;
-        root.listed(ours(), &tree, state)
+        let state = root.listed(ours(), &tree, state)?;
+        Ok((state, root.ignored(ours())?))
+    }
+
+    /// What is there and is ignored: files, and folders with a `/` behind them.
+    fn ignored(&self, command: Command) -> Result<Vec<String>, String> {
+        let others =
+            ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
+        let listing = self.bytes(command, &others)?;
+        let paths = listing.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        let mut ignored: Vec<String> = paths.map(path_key).collect();
+        ignored.sort();
+        // A folder that is not ignored itself is listed as well, where all in it is ignored: what
+        // that is comes next, one by one.
+        let next = ignored.clone().into_iter().skip(1).map(Some).chain([None]);
+        let whole = |path: &String, next: Option<String>| {
+            !path.ends_with('/') || next.is_none_or(|next| !next.starts_with(path.as_str()))
+        };
+        let both = ignored.into_iter().zip(next);
+        Ok(both.filter_map(|(path, next)| whole(&path, next).then_some(path)).collect())
     }
 
     /// Repositories in the work tree without a commit, of which git can add nothing.

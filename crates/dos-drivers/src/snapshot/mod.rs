@@ -114,7 +114,7 @@ impl Source {
         let at = |path: &str| reading.folder.join(path);
         Some(match self {
             Self::Command(line) => Box::new(CommandOutput { line, reading }),
-            Self::Git(revision) => Box::new(GitTree { revision, reading }),
+            Self::Git(revision) => Box::new(GitTree::new(revision, reading)),
             Self::Json(path) | Self::Bare(path) => {
                 Box::new(JsonFile { path: at(path), shown: path, reading })
             }

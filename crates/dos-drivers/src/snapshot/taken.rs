@@ -59,6 +59,10 @@ impl StateReader for TakenSnapshot<'_> {
         self.origin.as_ref()?.rules.clone()
     }
 
+    fn left_out(&self) -> Vec<String> {
+        self.origin.as_ref().map(|origin| origin.left_out.clone()).unwrap_or_default()
+    }
+
     fn seal(&self) -> Option<String> {
         Some(self.seal.as_str().to_string())
     }

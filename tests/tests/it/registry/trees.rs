@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
-use dos_tests::TestEnv;
+use dos_tests::{TestEnv, poll_until};
 
 use super::{SHARED, git, repository, take};
 use crate::{API_WEB, empty, field};
@@ -104,6 +105,26 @@ fn a_moved_work_tree_keeps_its_lanes() {
     fs::remove_dir_all(env.path("one")).unwrap();
     let grant = env.dos(&take("two", "api", "b")).exits(0).json();
     assert!(grant["scavenged"][0]["reason"].as_str().unwrap().contains("was removed"), "{grant}");
+}
+
+#[test]
+fn a_work_tree_that_was_moved_without_git_keeps_the_lanes_of_who_runs() {
+    let env = repository(&shared(), &["one", "two"]);
+    let arguments = "run --workspace one --lane api --owner a -- sleep 600";
+    let running = env.start(arguments);
+    poll_until("the lane is held", Duration::from_secs(60), || {
+        let live = env.dos("lease-lane live --workspace two").exits(0).json();
+        (field(&live, "holder") == ["a"]).then_some(())
+    });
+    fs::rename(env.path("one"), env.path("three")).unwrap();
+    let refused = env.dos(&take("two", "api", "b")).exits(1).json();
+    assert_eq!(refused["blocked_by"][0]["holder"], "a");
+    // When git no longer knows it, it was removed.
+    git(&env, "main", "worktree prune");
+    let grant = env.dos(&take("two", "api", "b")).exits(0).json();
+    assert!(grant["scavenged"][0]["reason"].as_str().unwrap().contains("was removed"), "{grant}");
+    running.signal("TERM");
+    running.finish().no_panic();
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! States that git knows: revisions, across a rebase, and the work tree.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
-use dos_tests::{TestEnv, snapshot};
+use dos_tests::{TestEnv, poll_until, snapshot};
 use serde_json::json;
 
 use super::{ask, read};
@@ -184,4 +186,61 @@ fn a_repository_without_a_commit_hides_nothing_else() {
     git(&env, &["-C", "new", "add", "."]);
     git(&env, &["-C", "new", "-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x"]);
     assert_eq!(read(&env, "git:")["new"]["oid"].as_str().map(str::len), Some(40));
+}
+
+#[test]
+fn a_change_of_the_ignore_rules_deletes_and_inserts_nothing() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("t", "1"), ("dir/kept", "1"), ("dir/gone", "1")], "start");
+    env.write("f", "1");
+    env.write("sub/f", "1");
+    env.write("dir/x.log", "1");
+    let expect = |key: &str, kind: &str, before: &str, after: &str| {
+        let sides = format!("--before {before} --after {after}");
+        env.dos(&format!("state-diff {key} --expect {kind} {sides}"))
+    };
+    env.dos("snapshot take before --from git:").exits(0);
+    env.write(".git/info/exclude", "f\nsub/\n*.log\n");
+    expect("f", "deleted", "before", "git:").exits(3).prints("git ignores a file of this name");
+    expect("sub/f", "deleted", "before", "git:").exits(3);
+    env.dos("state-diff --before before --after git:").prints("git ignores");
+    env.dos("snapshot take hidden --from git:").exits(0);
+    env.write(".git/info/exclude", "");
+    for key in ["f", "sub/f"] {
+        expect(key, "inserted", "hidden", "git:").exits(3).prints("git ignores");
+    }
+    env.write(".git/info/exclude", "*.log\nt\n");
+    git(&env, &["rm", "-q", "--cached", "t"]);
+    expect("t", "deleted", "git:HEAD", "git:").exits(3).prints("git ignores");
+    // What is gone is gone, whatever the rules say, also where only what is ignored is left.
+    for name in ["t", "dir/kept", "dir/gone"] {
+        fs::remove_file(env.path(name)).unwrap();
+        expect(name, "deleted", "git:HEAD", "git:").exits(0);
+    }
+}
+
+#[test]
+fn a_time_that_was_put_back_hides_no_change() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("a", "1")], "start");
+    let touch = |time: &str| {
+        let status =
+            std::process::Command::new("touch").args(["-d", time]).arg(env.path("a")).status();
+        assert!(status.unwrap().success());
+    };
+    touch("2026-01-10T12:00:00Z");
+    git(&env, &["update-index", "--refresh"]);
+    git(&env, &["config", "core.trustctime", "false"]);
+    git(&env, &["config", "core.checkStat", "minimal"]);
+    let changed_in = || fs::metadata(env.path("a")).unwrap().ctime();
+    let second = changed_in();
+    env.write("a", "2");
+    // Git counts these times in seconds.
+    poll_until("the second is over", Duration::from_secs(10), || {
+        touch("2026-01-10T12:00:00Z");
+        (changed_in() != second).then_some(())
+    });
+    ask(&env, "a", "git:HEAD", "git:").exits(0);
 }

@@ -180,6 +180,31 @@ fn a_name_that_is_gone_shows() {
 }
 
 #[test]
+fn who_takes_is_told_when_no_name_counts() {
+    let env = empty();
+    env.write("s.json", "{\"k\": 1}");
+    let a = seal(&env, "a", "s.json");
+    // The row is there, though how long the log is cannot be said.
+    let draft = env.path(".dos/snapshots/head.tmp");
+    fs::create_dir(&draft).unwrap();
+    env.dos("snapshot take b --from json:s.json").exits(0).is_quiet();
+    fs::remove_dir(draft).unwrap();
+    env.dos("snapshot list").exits(0).prints("b  ");
+    let taken = env.dos("snapshot take c --from json:s.json --json").exits(0).json();
+    assert_eq!(taken["names_broken"], json!(null));
+    fs::remove_file(env.path(".dos/snapshots/names.head")).unwrap();
+    env.dos("snapshot take d --from json:s.json").exits(0).says("this name does not count");
+    let taken = env.dos("snapshot take e --from json:s.json --json").exits(0).json();
+    assert!(taken["names_broken"].as_str().unwrap().contains("names.head"), "{taken}");
+    ask(&env, "k", "d", "json:s.json").exits(3);
+    ask(&env, "k", &a, "json:s.json").exits(1);
+    env.dos("snapshot list").exits(1).prints("move .dos/snapshots away");
+    fs::rename(env.path(".dos/snapshots"), env.path("away")).unwrap();
+    env.dos("snapshot take d --from json:s.json").exits(0).is_quiet();
+    ask(&env, "k", "d", "json:s.json").exits(1);
+}
+
+#[test]
 fn a_name_that_is_nothing_is_told_with_what_was_meant() {
     let env = empty();
     env.write("s.json", "{}");

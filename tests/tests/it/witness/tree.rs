@@ -131,3 +131,12 @@ fn a_folder_that_can_be_read_in_part_is_not_read() {
     let answer = output.exits(3).json();
     assert!(answer["reason"].as_str().unwrap().contains("d/sub"), "{answer}");
 }
+
+#[test]
+fn the_first_snapshot_of_a_workspace_can_be_compared() {
+    let env = empty();
+    env.write("a", "1");
+    env.dos("snapshot take before --from tree:.").exits(0);
+    env.write("b", "1");
+    env.dos("state-diff b --expect inserted --before before --after tree:.").exits(0);
+}
