@@ -11,6 +11,7 @@ mod programs;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::capability::{ExecPolicy, Profile, granted};
@@ -96,7 +97,7 @@ pub struct Unknown {
     pub code: bool,
     /// The texts that it may take names of files from: what it is handed, and what is piped to it as
     /// names.
-    pub near: Rc<[String]>,
+    pub near: Arc<[String]>,
     /// Where it stands.
     pub span: Span,
 }
@@ -120,7 +121,7 @@ pub fn footprint(text: &str) -> Footprint {
             }
             let near = step.near(invocation);
             let unknown = found.unknown.iter_mut().skip(by_redirection);
-            unknown.for_each(|unknown| unknown.near = Rc::clone(&near));
+            unknown.for_each(|unknown| unknown.near = Arc::clone(&near));
         }
     }
     if let Some(error) = run.refused {
@@ -129,7 +130,7 @@ pub fn footprint(text: &str) -> Footprint {
         found.unknown.push(Unknown {
             what: format!("text that is no shell: {error}"),
             code: false,
-            near: Rc::from([rest.to_string()]),
+            near: Arc::from([rest.to_string()]),
             span,
         });
     }
@@ -206,7 +207,7 @@ impl Scene<'_> {
 
     fn unknown(&mut self, what: &str, span: Span) {
         let what = what.to_string();
-        self.found.unknown.push(Unknown { what, code: false, near: Rc::default(), span });
+        self.found.unknown.push(Unknown { what, code: false, near: Arc::default(), span });
     }
 
     fn checkout(&mut self, name: &str, span: Span) {

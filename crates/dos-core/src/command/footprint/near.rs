@@ -1,7 +1,7 @@
 //! The texts that a command may take names of files from.
 
-use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 
 use super::super::interpreter::is_shell;
 use super::super::program::{Program, bare, unversioned};
@@ -31,7 +31,7 @@ pub(super) struct Step {
     /// Does something in it take them?
     takes: bool,
     /// All that stands in it.
-    texts: Rc<[String]>,
+    texts: Arc<[String]>,
 }
 
 impl Step {
@@ -47,22 +47,22 @@ impl Step {
     }
 
     /// The texts that one command of it may take names from.
-    pub(super) fn near(&self, invocation: &Invocation) -> Rc<[String]> {
+    pub(super) fn near(&self, invocation: &Invocation) -> Arc<[String]> {
         let name = name(invocation);
         let arguments = invocation.arguments.as_slice();
         let first = arguments.first().map(Field::as_str).unwrap_or_default();
         // What runs there names files of that place.
         if name == "ssh" || (matches!(name, "docker" | "kubectl" | "podman") && first == "exec") {
-            return Rc::default();
+            return Arc::default();
         }
         match COPIERS.contains(&name) {
-            true if self.takes => Rc::clone(&self.texts),
+            true if self.takes => Arc::clone(&self.texts),
             // The others are only read.
             true => {
                 let open = arguments.iter().filter(|field| !field.text.settled());
                 open.map(|field| field.as_str().to_string()).collect()
             }
-            false if self.names || reads_code(name, arguments) => Rc::clone(&self.texts),
+            false if self.names || reads_code(name, arguments) => Arc::clone(&self.texts),
             false => texts(invocation).chain(bodies(invocation)).collect(),
         }
     }
