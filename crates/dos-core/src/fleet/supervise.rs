@@ -185,6 +185,11 @@ pub fn supervise(
     let alive = survey.alive;
     let wanted = target.min(admissible).saturating_sub(alive);
     let spawn = fill(roster, &survey, wanted, &contacts);
+    if (spawn.len() as u64) < wanted
+        && let Some(resting) = resting(roster)
+    {
+        survey.flag_waiting(roster, resting);
+    }
     let (verdict, reason) = if target > admissible {
         (
             Population::TargetUnreachable,
@@ -275,6 +280,15 @@ impl Survey {
         }
     }
 
+    fn flag_waiting(&mut self, roster: &Roster, resting: &str) {
+        let candidates = self.candidates.iter().filter_map(|place| roster.lanes.get(*place));
+        self.flag.extend(candidates.filter(|lane| lane.is_exclusive).map(|lane| LanePlan {
+            lane: lane.lane.clone(),
+            disposition: Disposition::Flag,
+            reason: format!("it runs alone, and waits for {resting}, which rests"),
+        }));
+    }
+
     /// The last ones of the roster that advance are beyond the target.
     fn flag_excess(&mut self, roster: &Roster, excess: u64, target: u64) {
         let advancing =
@@ -286,6 +300,12 @@ impl Survey {
             reason: format!("a healthy worker beyond the target of {target}"),
         }));
     }
+}
+
+/// A lane that only rests. One that runs alone would keep it from its next worker, and waits.
+fn resting(roster: &Roster) -> Option<&str> {
+    let rests = |lane: &&LaneState| lane.barred && lane.liveness.is_none() && !lane.is_exclusive;
+    roster.lanes.iter().find(rests).map(|lane| lane.lane.as_str())
 }
 
 /// How many workers the lanes can hold at once: lanes in order, each that meets none before it.
@@ -320,9 +340,7 @@ fn fill(roster: &Roster, survey: &Survey, wanted: u64, contacts: &Contacts) -> V
             order.push((turn, *place));
         }
     }
-    // One that runs alone would keep a lane that only rests from its next worker.
-    let rests = |lane: &LaneState| lane.barred && lane.liveness.is_none() && !lane.is_exclusive;
-    if roster.lanes.iter().any(rests) {
+    if resting(roster).is_some() {
         order.retain(|(turn, _)| *turn < 2);
     }
     order.sort_unstable();

@@ -267,8 +267,7 @@ impl Crew {
             }
             Event::Held { run_id, at } => {
                 if let Some(worker) = self.workers.get_mut(run_id) {
-                    worker.has_held = true;
-                    worker.last_held = *at;
+                    worker.has_held(*at);
                 }
             }
             Event::Ended { run_id, at, asked, proven } => {
@@ -523,16 +522,24 @@ impl Worker {
         own.next().is_some_and(is_still) && own.all(is_still)
     }
 
+    fn has_held(&mut self, at: Timestamp) {
+        self.has_held = true;
+        self.last_held = at;
+    }
+
     /// Is it to end?
     fn look(&mut self, view: &FleetView, stopping: bool, rules: &Rules<'_>, step: &mut Step) {
-        let run_id = || self.run_id.clone();
-        if self.lease(view).next().is_some() {
+        let own = self.run_id.clone();
+        let run_id = || own.clone();
+        // It may have taken a lane and given it back between two looks.
+        let holds = self.lease(view).next().map(|_| view.now);
+        let taken = view.taken.get(&self.run_id);
+        let taken = taken.map(|at| self.last_held.max((*at).min(view.now)));
+        if let Some(at) = holds.or(taken) {
             if !self.has_held {
-                let held = Event::Held { run_id: run_id(), at: view.now };
-                step.effects.push(Effect::Record(held));
+                step.effects.push(Effect::Record(Event::Held { run_id: run_id(), at }));
             }
-            self.has_held = true;
-            self.last_held = view.now;
+            self.has_held(at);
         }
         if let Some(asked) = self.asked {
             let end = asked.plus_millis(rules.worker.stop_ms);
@@ -547,12 +554,10 @@ impl Worker {
             self.killed = true;
             return;
         }
-        // Under a name of its own it may hold the lane without our seeing that it is the one, and between
-        // two looks without our seeing that at all.
+        // Under a name of its own it may hold the lane without our seeing that it is the one.
         let lane = fold(&self.lane);
-        let seen = [view.given_back.get(&lane), view.taken.get(&self.run_id)];
         let held = view.living().any(|held| fold(&held.lease.lane()) == lane).then_some(view.now);
-        let last = seen.into_iter().flatten().copied().chain(held).max();
+        let last = view.given_back.get(&lane).copied().max(held);
         self.last_held = last.map_or(self.last_held, |last| self.last_held.max(last.min(view.now)));
         let late = self.last_held.plus_millis(rules.worker.start_ms);
         let why = if stopping {

@@ -59,16 +59,10 @@ fn look_after(crew: &mut Crew, holders: Vec<Holder>, given_back: Option<i64>) ->
     look_where(crew, holders, given_back, None)
 }
 
-/// The same, where the worker took a lane so long ago.
-fn look_where(
-    crew: &mut Crew,
-    holders: Vec<Holder>,
-    given_back: Option<i64>,
-    taken: Option<i64>,
-) -> Vec<Effect> {
+fn view(holders: Vec<Holder>, given_back: Option<i64>, taken: Option<i64>) -> FleetView {
     let given_back = given_back.map(|age| ("api".to_string(), at(-age)));
     let taken = taken.map(|age| ("RID-1".to_string(), at(-age)));
-    let view = FleetView {
+    FleetView {
         now: at(0),
         host: "here".to_string(),
         holders,
@@ -77,7 +71,17 @@ fn look_where(
         taken: taken.into_iter().collect(),
         notices: vec![],
         commits: vec![],
-    };
+    }
+}
+
+/// The same, where the worker took a lane so long ago.
+fn look_where(
+    crew: &mut Crew,
+    holders: Vec<Holder>,
+    given_back: Option<i64>,
+    taken: Option<i64>,
+) -> Vec<Effect> {
+    let view = view(holders, given_back, taken);
     let policy = Policy::of_lanes(crate::lane::Lanes::default());
     let rules = Rules {
         policy: &policy,
@@ -163,10 +167,7 @@ fn a_worker_that_gave_its_lane_back_and_runs_on_is_asked_to_end() {
     assert_eq!(asked(&look_after(&mut crew(hour), vec![], Some(hour))), Some(Why::NeverStarted));
     // It has taken another lane between two looks.
     assert_eq!(asked(&look_where(&mut crew(hour), vec![], None, Some(1000))), None);
-    assert_eq!(
-        asked(&look_where(&mut crew(hour), vec![], None, Some(hour))),
-        Some(Why::NeverStarted)
-    );
+    assert_eq!(asked(&look_where(&mut crew(hour), vec![], None, Some(hour))), Some(Why::Idle));
     // What was recorded by a clock that was wrong holds only until now.
     let mut crew = crew(hour);
     assert_eq!(asked(&look_after(&mut crew, vec![], Some(-hour))), None);
@@ -181,4 +182,36 @@ fn a_lease_of_a_run_that_the_worker_has_started_is_the_workers() {
     let holders = |silent| vec![holder(of_child.clone(), silent, None)];
     assert_eq!(asked(&look(&mut crew(hour), holders(hour))), Some(Why::Stalled));
     assert_eq!(asked(&look(&mut crew(hour), holders(0))), None);
+}
+
+#[test]
+fn who_runs_alone_waits_for_a_lane_that_rests_and_is_told() {
+    let lanes = crate::lane::Lanes {
+        concurrent: vec!["api".to_string()],
+        exclusive: vec!["release".to_string()],
+        ..Default::default()
+    };
+    let policy = Policy::of_lanes(lanes);
+    let rules = Rules {
+        policy: &policy,
+        supervise: &SupervisePolicy { target: 1, ..SupervisePolicy::default() },
+        liveness: &LivenessPolicy::default(),
+        worker: &WorkerPolicy::default(),
+    };
+    let plan = |until| {
+        let mut crew = Crew::default();
+        let rest = Rest { deaths: 1, until };
+        let rests = Event::Rests { lane: "api".to_string(), rest };
+        crew.apply(&rests, &WorkerPolicy::default());
+        crew.plan(&view(vec![], None, None), &rules).0
+    };
+    let lanes = |plans: &[LanePlan]| plans.iter().map(|plan| plan.lane.clone()).collect::<Vec<_>>();
+    let waiting = plan(at(1));
+    assert_eq!(
+        (lanes(&waiting.spawn), lanes(&waiting.flag)),
+        (vec![], vec!["release".to_string()])
+    );
+    assert!(waiting.flag[0].reason.contains("waits for api"), "{:?}", waiting.flag);
+    let rested = plan(at(0));
+    assert_eq!((lanes(&rested.spawn), lanes(&rested.flag)), (vec!["api".to_string()], vec![]));
 }
