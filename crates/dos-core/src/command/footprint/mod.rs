@@ -3,10 +3,12 @@
 //! Start with [`footprint`]. A [`Write`] names a path that the command writes if it gets there; what
 //! cannot be told is an [`Unknown`], which is never a proof of anything. Reads leave no trace here.
 
+mod find;
 mod git;
 mod near;
 mod options;
 mod programs;
+mod transfer;
 
 use alloc::format;
 use alloc::rc::Rc;
