@@ -69,12 +69,45 @@ fn the_extended_profile_finds_the_rest() {
     assert_eq!(judge(&entries, Profile::Extended), (0, 0, 0));
 }
 
+fn grants(command: &str, profile: Profile) -> bool {
+    let policy = ExecPolicy { profile, extra: Vec::new() };
+    classify_command(command, &policy).capability == Capability::GrantsArbitraryExec
+}
+
+#[test]
+fn a_function_or_an_alias_stands_for_a_program_only_where_the_shell_looks_it_up() {
+    for command in [
+        "alias t='timeout 5'\nt bash x",
+        "alias s=sudo\ns ls",
+        "alias w='env -i'\nw 'bash' \"it's\"",
+        "python() { command python -u \"$@\"; }; python x",
+        "npm() { echo x; command npm \"$@\"; }; npm i",
+        "sudo() { :; }; command sudo ls",
+        "bash() { echo; }; env bash x",
+        "node() { :; }; timeout 5 node x",
+        "python() { ls; }; su -c 'python x'",
+        "f() { python x; }; export -f f; parallel f ::: 1",
+        "f() { python x; }; trap f EXIT",
+        "f() { python x; }; time f",
+    ] {
+        assert!(grants(command, Profile::Closed), "{command}");
+    }
+    for command in [
+        "alias t='timeout 5'\nt ls bash",
+        "alias ls='ls --color=auto' ll='ls -l'\nll bash",
+        "alias a=b b=a; a",
+        "alias grep='grep --color'; grep python x | grep bash",
+        "ls() { command ls --color \"$@\"; }; ls bash",
+        "cd() { builtin cd \"$@\" && ls; }; cd node",
+        "git() { command git --no-pager \"$@\"; }; git log python",
+        "python() { ls; }; python x; time python x",
+    ] {
+        assert!(!grants(command, Profile::Extended), "{command}");
+    }
+}
+
 #[test]
 fn programs_that_are_reached_in_odd_ways() {
-    let grants = |command: &str, profile| {
-        let policy = ExecPolicy { profile, extra: Vec::new() };
-        classify_command(command, &policy).capability == Capability::GrantsArbitraryExec
-    };
     for command in [
         "gdb -q --args python x",
         "lldb -- node x",
@@ -82,10 +115,24 @@ fn programs_that_are_reached_in_odd_ways() {
         "env -S '${PY} x'",
         "rr record python x",
         "ls | xargs -0 -n1 sudo -u a sh",
+        "/lib64/ld-linux-x86-64.so.2 --library-path /x /bin/bash -c ls",
+        "/lib/ld-musl-x86_64.so.1 -- /usr/bin/python3 x",
+        "nice -$N python x",
+        "coproc X { bash; }",
+        "x=b?sh; /bin/$x y",
+        "py$@thon x",
     ] {
         assert!(grants(command, Profile::Closed), "{command}");
     }
-    for command in ["gdb -p 1", "lldb", "hash -r", "env -S 'ls ${HOME}'", "hash -p /bin/ls x; x"] {
+    for command in [
+        "gdb -p 1",
+        "lldb",
+        "hash -r",
+        "env -S 'ls ${HOME}'",
+        "hash -p /bin/ls x; x",
+        "ld.so --list /bin/sh",
+        "ld.so --verify bash",
+    ] {
         assert!(!grants(command, Profile::Closed), "{command}");
     }
     for command in [
@@ -100,6 +147,10 @@ fn programs_that_are_reached_in_odd_ways() {
         "PATH=.:$PATH ls",
         "PATH=:/bin ls",
         "make -n",
+        "source x --help",
+        "docker run x --help",
+        "watch ./x",
+        "ld.so ./x",
     ] {
         assert!(grants(command, Profile::Extended), "{command}");
     }
@@ -113,6 +164,12 @@ fn programs_that_are_reached_in_odd_ways() {
         "gradle --help",
         "dc -e '1 2+p'",
         "less x",
+        "docker run --help",
+        "cargo test --help",
+        "parallel --version",
+        "watch -n1 'ps aux | grep node'",
+        "hyperfine 'ls node' 'ls bash'",
+        "entr -c ls",
     ] {
         assert!(!grants(command, Profile::Extended), "{command}");
     }

@@ -57,7 +57,9 @@ pub(super) fn granted(invocation: &Invocation) -> Option<Grant> {
         return grant("runs code that is kept in files or given to it");
     }
     let verb = table::VERBS.iter().find(|(names, _)| is(names));
-    if verb.is_some_and(|(_, verbs)| has_verb(arguments, verbs)) {
+    let only_asks = matches!(arguments, [_, last] if asks(last));
+    let told = |verbs: &str| has_verb(arguments, verbs) && (verbs == "*" || !only_asks);
+    if verb.is_some_and(|(_, verbs)| told(verbs)) {
         return grant("is told by its verb to run code");
     }
     let option = table::OPTIONS.iter().filter(|(names, _)| is(names));
@@ -211,13 +213,12 @@ fn special(name: &str, short: &str, invocation: &Invocation) -> bool {
         "screen" => {
             texts().any(|text| !text.starts_with('-') || matches!(text, "-X" | "-dm" | "-dmS"))
         }
-        "su" | "doas" | "chroot" | "unshare" | "nsenter" | "newgrp" | "script" | "sg" => {
-            // Without a command they start a shell.
+        "su" | "doas" | "chroot" | "unshare" | "nsenter" | "newgrp" | "script" | "sg"
+        | "parallel" | "sem" => {
+            // Without a command they start a shell, or run what they read.
             invocation.role == Role::Program
                 && !texts().any(|text| matches!(text, "--help" | "--version"))
         }
-        "parallel" | "sem" => invocation.role == Role::Program,
-        "watch" | "entr" | "hyperfine" | "watchexec" => invocation.role == Role::Wrapper,
         "mapfile" | "readarray" => texts().any(|text| text.starts_with("-C")),
         "fc" => true,
         "swift" => texts().any(|text| text.ends_with(".swift")),

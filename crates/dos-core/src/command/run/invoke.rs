@@ -42,17 +42,19 @@ impl Walker {
         self.shell.forget(mark);
         for (reading, fields) in readings.into_iter().enumerate() {
             let redirections = self.redirections(redirects, reading);
-            self.invoke(fields, redirections, environment.clone())?;
+            self.invoke(fields, redirections, environment.clone(), true)?;
         }
         Ok(())
     }
 
-    /// Follows one command, given what the shell hands over.
+    /// Follows one command, given what the shell hands over. Is it the shell that looks up its name,
+    /// so that functions and aliases count?
     fn invoke(
         &mut self,
         fields: Vec<Field>,
         redirections: Vec<Redirection>,
         environment: Vec<(String, Text)>,
+        by_shell: bool,
     ) -> Followed {
         let Some((first, rest)) = fields.split_first() else {
             return Ok(());
@@ -64,9 +66,10 @@ impl Walker {
         let program = Program::of(first);
         let arguments = rest.to_vec();
         let name = first.settled().unwrap_or_default();
-        let bodies = self.shell.functions(name).to_vec();
+        let bodies = if by_shell { self.shell.functions(name).to_vec() } else { Vec::new() };
         // What may be a function and may not be is a program too.
-        let is_function = !bodies.is_empty() && bodies.iter().all(Option::is_some);
+        let is_function =
+            !bodies.is_empty() && bodies.iter().all(Option::is_some) && self.programs == 0;
         let inner = match &program {
             Program::Named(name) if !is_function => wrapper::inner(bare(name), &arguments),
             _ => Vec::new(),
@@ -100,8 +103,13 @@ impl Walker {
         if is_function {
             return Ok(());
         }
-        if let Some(text) = self.shell.alias(name).cloned() {
-            return self.text(&text, first.span);
+        if let Some(text) = self.shell.alias(name).filter(|_| by_shell).cloned()
+            && !self.aliases.iter().any(|alias| alias == name)
+        {
+            self.aliases.push(name.into());
+            let followed = self.text(&in_front(text, &arguments), first.span);
+            self.aliases.pop();
+            return followed;
         }
         if !inner.is_empty() {
             let mark = self.shell.mark();
@@ -119,7 +127,8 @@ impl Walker {
                 if let (Inner::Script(text), "trap") = (&inner, named) {
                     self.traps.push((text.clone(), first.span));
                 }
-                self.inner(inner, body.as_ref(), &environment, first.span)?;
+                let by_shell = matches!(named, "parallel" | "sem" | "time" | "trap");
+                self.inner(inner, body.as_ref(), &environment, first.span, by_shell)?;
             }
             // `command cd x` goes to x.
             if !matches!(named, "command" | "builtin") {
@@ -128,14 +137,20 @@ impl Walker {
         }
         match &program {
             // It may be empty, and then the next word is the program.
-            Program::Unsettled if !first.text.settled() && first.as_str().is_empty() => {
-                self.nested(first.span, |walker| walker.invoke(arguments, Vec::new(), environment))
-            }
+            Program::Unsettled if !first.text.settled() && first.as_str().is_empty() => self
+                .nested(first.span, |walker| {
+                    walker.invoke(arguments, Vec::new(), environment, by_shell)
+                }),
             Program::Named(name) => {
                 let name = bare(name);
                 builtin::follow(self, name, &arguments)?;
                 match interpreter::script(name, &arguments, body.as_ref()) {
-                    Some((text, handed)) => self.new_shell(&text, handed, first.span),
+                    Some((text, handed)) => {
+                        self.programs += 1;
+                        let followed = self.new_shell(&text, handed, first.span);
+                        self.programs -= 1;
+                        followed
+                    }
                     None => Ok(()),
                 }
             }
@@ -163,9 +178,15 @@ impl Walker {
         body: Option<&Text>,
         environment: &[(String, Text)],
         span: Span,
+        by_shell: bool,
     ) -> Followed {
         match inner {
-            Inner::Script(text) => self.new_shell(&text, Vec::new(), span),
+            Inner::Script(text) => {
+                self.programs += usize::from(!by_shell);
+                let followed = self.new_shell(&text, Vec::new(), span);
+                self.programs -= usize::from(!by_shell);
+                followed
+            }
             Inner::Words(words) => {
                 // What stands on the standard input of the wrapper is there for the command too.
                 let handed = body.map(|body| Redirection {
@@ -174,7 +195,12 @@ impl Walker {
                     body: Some(body.clone()),
                 });
                 self.nested(span, |walker| {
-                    walker.invoke(words, handed.into_iter().collect(), environment.to_vec())
+                    walker.invoke(
+                        words,
+                        handed.into_iter().collect(),
+                        environment.to_vec(),
+                        by_shell,
+                    )
                 })
             }
         }
@@ -235,4 +261,18 @@ impl Walker {
             }
         }
     }
+}
+
+/// The text of an alias, with the words behind it.
+fn in_front(mut text: Text, arguments: &[Field]) -> Text {
+    for field in arguments {
+        let at = field.span.start;
+        text.push_str(" '", at);
+        match field.as_str().contains('\'') {
+            true => text.push_str(&field.as_str().replace('\'', "'\\''"), at),
+            false => text.push(&field.text),
+        }
+        text.push_str("'", at);
+    }
+    text
 }

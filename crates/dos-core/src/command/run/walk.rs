@@ -25,6 +25,10 @@ pub(in super::super) struct Walker {
     pub(super) depth: usize,
     /// The functions that are being followed, with what they were called with.
     pub(super) calls: Vec<(Rc<Command>, Vec<Field>)>,
+    /// How many programs deep: a shell that is started knows a function only if it was exported.
+    pub(super) programs: usize,
+    /// The aliases that are being followed: inside of itself a name is that of the program.
+    pub(super) aliases: Vec<String>,
     /// What traps run, and where it stands.
     pub(super) traps: Vec<(Text, Span)>,
     /// Is the body of a loop being followed for the second time?

@@ -80,6 +80,9 @@ pub fn inner(name: &str, arguments: &[Field]) -> Vec<Inner> {
         }
         _ => {}
     }
+    // The loader has the name of its machine.
+    let loader = name.contains(".so") && (name.starts_with("ld-") || name.starts_with("ld64."));
+    let name = if loader { "ld.so" } else { name };
     match WRAPPERS.iter().find(|wrapper| wrapper.has(name)) {
         Some(wrapper) => wrapper.read(arguments, wrapper.tail),
         None => Vec::new(),
@@ -183,7 +186,7 @@ impl Wrapper {
             at += 1;
             if text == "--" {
                 ended = true;
-            } else if ended || dashes == 0 || text.len() == dashes {
+            } else if ended || dashes == 0 || (text.len() == dashes && field.text.settled()) {
                 let skipped = self.assignments && (text == "-" || is_assignment(text));
                 if skipped {
                     continue;

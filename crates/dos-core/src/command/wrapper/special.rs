@@ -34,16 +34,22 @@ pub(super) fn of_xargs(arguments: &[Field]) -> Vec<Inner> {
          max-args= max-procs= max-chars= process-slot-var= help! version!",
         0,
     );
-    let mark = arguments.iter().enumerate().find_map(|(at, field)| {
+    let mut found = XARGS.read(arguments, Tail::Words);
+    // Its own options stand before the program.
+    let behind = match found.first() {
+        Some(Inner::Words(words)) => words.len(),
+        _ => 0,
+    };
+    let own = arguments.get(..arguments.len().saturating_sub(behind)).unwrap_or_default();
+    let mark = own.iter().enumerate().find_map(|(at, field)| {
         let text = field.as_str();
         match text.strip_prefix("-I").or_else(|| text.strip_prefix("-J")) {
-            Some("") => arguments.get(at + 1).map(Field::as_str),
+            Some("") => own.get(at + 1).map(Field::as_str),
             Some(mark) => Some(mark),
             None if text == "-i" || text == "--replace" => Some("{}"),
             None => text.strip_prefix("--replace=").or_else(|| text.strip_prefix("-i")),
         }
     });
-    let mut found = XARGS.read(arguments, Tail::Words);
     for inner in &mut found {
         if let Inner::Words(words) = inner {
             match mark {

@@ -93,6 +93,13 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
         Tail::Each,
     ),
     words("ionice", "c= n= p! P! u! t class= classdata= pid! pgid! uid! ignore", 0),
+    words(
+        "ld.so",
+        "library-path= preload= audit= argv0= inhibit-rpath= glibc-hwcaps-prepend= \
+         glibc-hwcaps-mask= inhibit-cache list! verify! list-tunables! list-diagnostics! help! \
+         version!",
+        0,
+    ),
     words("linux32 linux64 i386 uname26", "B F I L R S T X Z 3 v addr-no-randomize 32bit", 0),
     words(
         "ltrace",
