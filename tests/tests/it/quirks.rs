@@ -5,7 +5,6 @@
 
 mod arbiter;
 mod commands;
-mod configuration;
 mod export;
 mod fleet;
 mod hooks;

@@ -70,15 +70,60 @@ fn of_envelope(line: &str) -> Option<&str> {
     Some(named.trim()).filter(|path| !path.is_empty())
 }
 
-/// A diff may name a time behind a tab, and one of two trees before the path.
+/// The file that a line of a diff names. Behind a name there may be a time, behind a tab; before the
+/// path there is the name of one of two trees, but not where git tells of another name.
 fn of_diff(line: &str, strip: Option<usize>) -> Option<String> {
-    let named = line.strip_prefix("--- ").or_else(|| line.strip_prefix("+++ "))?;
-    let path = named.split('\t').next()?.trim();
+    let named = |starts: &[&str]| starts.iter().find_map(|start| line.strip_prefix(start));
+    let (path, strip) = if let Some(path) = named(&["--- ", "+++ "]) {
+        (path.to_string(), strip)
+    } else if let Some(path) = named(&["rename from ", "rename to ", "copy to "]) {
+        (path.to_string(), Some(strip.unwrap_or_default().saturating_sub(1)))
+    } else {
+        (of_both(line.strip_prefix("diff --git ")?)?, strip)
+    };
+    let path = unquoted(path.split('\t').next()?.trim());
     let bare = match strip {
-        Some(parts) => path.splitn(parts.saturating_add(1), '/').last().unwrap_or(path),
-        None => path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")).unwrap_or(path),
+        Some(parts) => path.splitn(parts.saturating_add(1), '/').last().unwrap_or(&path),
+        None => path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")).unwrap_or(&path),
     };
     (!bare.is_empty() && path != "/dev/null").then(|| bare.to_string())
+}
+
+/// The name that a file has in both trees: `a/x y b/x y`. Of two names others lines tell.
+fn of_both(names: &str) -> Option<String> {
+    let middle = names.len().checked_sub(1)? / 2;
+    let (old, new) = names.split_at_checked(middle)?;
+    let behind = |name: &str| name.split_once('/').map(|(_, behind)| behind.to_string());
+    let same = behind(old).is_some() && behind(old) == behind(new.strip_prefix(' ')?);
+    same.then(|| old.to_string())
+}
+
+/// A name as git writes it where letters are not plain: `"a/\303\244"`.
+fn unquoted(name: &str) -> String {
+    let inner = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let Some(inner) = inner else {
+        return name.to_string();
+    };
+    let mut bytes = Vec::new();
+    let mut rest = inner.bytes().peekable();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut octal = None;
+        while let Some(digit) = rest.next_if(|it| (b'0'..=b'7').contains(it)) {
+            octal = Some(octal.unwrap_or(0_u8).wrapping_mul(8).wrapping_add(digit - b'0'));
+        }
+        let named = octal.or_else(|| rest.next()).unwrap_or(byte);
+        bytes.push(match named {
+            _ if octal.is_some() => named,
+            b'n' => b'\n',
+            b't' => b'\t',
+            other => other,
+        });
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -97,6 +142,19 @@ mod tests {
         assert_eq!(files(diff, Some(2)), ["x.c", "new"]);
         assert_eq!(files(diff, Some(0)), ["a/src/x.c", "b/src/x.c", "b/new"]);
         assert_eq!(files(diff, Some(usize::MAX)), ["x.c", "new"]);
+    }
+
+    #[test]
+    fn files_that_git_names_in_its_own_lines() {
+        let diff = "diff --git a/x y b/x y\nold mode 100644\nnew mode 100755\n\
+                    diff --git a/from b/to\nrename from from\nrename to d/to\n\
+                    diff --git a/read b/copy\ncopy from read\ncopy to copy\n\
+                    --- \"a/\\303\\244\\t\\\"\"\n+++ b/z\n";
+        let named = ["x y", "from", "d/to", "copy", "ä\t\"", "z"];
+        assert_eq!(files(diff, Some(1)), named);
+        assert_eq!(files(diff, None), named);
+        assert_eq!(files("rename to a/b/c\n", Some(2)), ["b/c"]);
+        assert_eq!(files("diff --git \ndiff --git ä\ndiff --git a/ä ö\n", None), [""; 0]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::lane::refusal::Blocker;
 use crate::lane::region::Region;
 use crate::timestamp::Timestamp;
 use place::{below, region_of};
-use protected::{protected, rule, self_modify};
+use protected::{protected, self_modify};
 
 /// A place that the call writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,8 +73,6 @@ pub struct Doings {
     pub unknown: Option<String>,
     /// Is code handed to a program in the command itself?
     pub runs_inline_code: bool,
-    /// Paths that stand in it and might be written.
-    pub mentions: Vec<Touch>,
     /// Paths that are handed to what nobody can tell the writes of.
     pub handed: Vec<Touch>,
     /// Holders whose lanes it gives away.
@@ -198,11 +196,11 @@ struct Place<'a> {
 /// Decides. A denial outweighs every warning; of several warnings the first gives the class.
 pub fn decide(evidence: &Evidence<'_>, policy: &GuardPolicy) -> Decision {
     let doings = evidence.doings;
-    if let Some((shown, pattern)) = protected(evidence, policy, doings.touches.iter(), false) {
-        return Decision::Deny(self_modify(&shown, pattern.as_deref()));
+    if let Some(found) = protected(evidence, policy, doings.touches.iter(), false) {
+        return Decision::Deny(self_modify(&found));
     }
-    if let Some((shown, pattern)) = protected(evidence, policy, doings.sweeps.iter(), false) {
-        let mut advice = self_modify(&shown, pattern.as_deref());
+    if let Some(found) = protected(evidence, policy, doings.sweeps.iter(), false) {
+        let mut advice = self_modify(&found);
         advice.text.push_str(" If other files are meant, name their paths in the command.");
         return Decision::Deny(advice);
     }
@@ -524,18 +522,22 @@ fn unknown(
 ) -> Option<Advice> {
     let doings = evidence.doings;
     let why = doings.unknown.as_deref()?;
-    if let Some((shown, pattern)) = protected(evidence, policy, doings.handed.iter(), true) {
+    if let Some(found) = protected(evidence, policy, doings.handed.iter(), true) {
         let text = format!(
-            "DOS: it cannot be told what this call writes ({why}). {shown} stands in it, and {}: no \
-             agent may write it. If it writes there, do not run it; else go on.",
-            rule(pattern.as_deref()),
+            "DOS: it cannot be told what this call writes ({why}). {} stands in it, and {}: no \
+             agent may write that. If it writes there, do not run it; else go on.",
+            found.shown,
+            found.rule(),
         );
         return Some(Advice { reason_class: "UNKNOWN_FOOTPRINT", text, lane: None });
     }
     if theirs.is_empty() {
         return None;
     }
-    let mentioned = places(evidence, &doings.mentions).into_iter().find_map(|place| {
+    // What is handed a folder may write in it.
+    let below = |touch: &Touch| Touch { reach: Reach::Below, ..touch.clone() };
+    let handed: Vec<Touch> = doings.handed.iter().map(below).collect();
+    let mentioned = places(evidence, &handed).into_iter().find_map(|place| {
         let (lease, meeting) = theirs.met(&place).into_iter().next()?;
         let shared = meeting.witness.as_deref().unwrap_or(&place.path);
         (!mine.owns(shared)).then(|| (place.touch.shown.clone(), lease, meeting))

@@ -20,14 +20,19 @@ fn shown(footprint: &Footprint) -> String {
             false => format!("{{{}}}", write.names.join(",")),
         };
         let line = format!("{} {}{names} {flags}", write.how, write.full_path());
-        shown.push(line.trim_end().to_string());
+        shown.push(format!("{}{}", line.trim_end(), without(&write.spares)));
     }
     for operation in &footprint.checkout_ops {
         let place = if operation.directory.is_empty() { "" } else { " in " };
-        shown.push(format!("[{}{place}{}]", operation.name, operation.directory));
+        let spares = without(&operation.spares);
+        shown.push(format!("[{}{place}{}{spares}]", operation.name, operation.directory));
     }
     shown.extend(footprint.unknown.iter().map(|unknown| format!("unknown {}", unknown.what)));
     shown.join("; ")
+}
+
+fn without(spares: &[String]) -> String {
+    spares.iter().map(|spared| format!(" -{spared}")).collect()
 }
 
 /// `\n` in a command is a line end.
@@ -102,6 +107,12 @@ const TABLE: &[(&str, &str)] = &[
     ("cp -r a/. b", "cp b{*} r"),
     ("cp -rT a b", "cp b{*} r"),
     ("mv -T a b", "mv a r; mv b r"),
+    ("git clean -fdx -e a --exclude=b", "[git clean -a -b]"),
+    ("git clean -fdx -e a b", "git clean b r -a"),
+    ("git checkout -- . ':!a' ':^b' ':(top,exclude)c'", "[git checkout -a -b -c]"),
+    ("git checkout . ':!a'; git checkout ':!a'", "[git checkout -a]; [git checkout -a]"),
+    ("git checkout HEAD src ':!src/a'", "git checkout HEAD r -src/a; git checkout src r -src/a"),
+    ("git rm -r ':/a'; git rm -r ':!a'", "git rm \u{1}top/a r; git rm . r -a"),
     ("git clean -fdn", ""),
     ("git clean -fd", "[git clean]"),
     ("git clean -fd build", "git clean build r"),
@@ -164,6 +175,8 @@ const TABLE: &[(&str, &str)] = &[
     ("find . -name '*.o' -delete", "unknown files that find finds and deletes"),
     (r#"find . -exec rm {} \;"#, "unknown a path that rm writes"),
     ("ls | xargs rm", "unknown a path that rm writes"),
+    ("ls | xargs -i cp a {}", "unknown a path that cp writes"),
+    ("ls | xargs sed -i s/a/b/", "unknown a path that sed -i writes"),
     (
         "ls | xargs -I% mv % old/%",
         r#"unknown a path that mv writes; unknown a path that mv writes, "old/" and something that is not settled"#,
@@ -190,6 +203,14 @@ const TABLE: &[(&str, &str)] = &[
     ("apply_patch <<'E'\\n*** Begin Patch\\n*** Add File: x\\nE", "apply_patch x"),
     ("apply_patch '*** Begin Patch\\n*** Update File: x y\\n'", "apply_patch x y"),
     ("find a b -delete", "find a r; find b r"),
+    ("find a -type f -delete", "find a/* r*; find a/.* r*"),
+    ("find -mindepth 1 -delete", "find ./* r*; find ./.* r*"),
+    ("find a -maxdepth 1 -delete", "unknown files that find finds and deletes"),
+    ("cat <<'E' | patch -p1\\n--- a/x/y\\n+++ b/x/y\\nE", "patch x/y"),
+    ("cat - <<'E' | (cd s; git apply)\\n--- a/x\\n+++ b/x\\nE", "git apply s/x"),
+    ("cat a <<'E' | git apply\\n--- a/x\\nE", "[git apply]"),
+    ("cat <<'E' | patch < p\\n--- a/x\\nE", "unknown files that a patch names"),
+    ("git apply <<'E'\\nrename from a b\\nrename to c\\nE", "git apply a b; git apply c"),
     ("mount --bind a b", "mount b"),
     ("git --work-tree=x checkout -- y", "git checkout x/y r"),
     ("sed --in-plac s/a/b/ f", "sed -i f"),

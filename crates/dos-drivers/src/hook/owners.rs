@@ -64,8 +64,8 @@ impl<'a> Owners<'a> {
     /// The roots of all workspaces that the call reaches into, without the one it was made for.
     pub fn others(&mut self, seen: &Seen) -> Vec<Utf8PathBuf> {
         let mut others = Vec::new();
-        let Doings { touches, sweeps, mentions, handed, .. } = &seen.doings;
-        let touches = touches.iter().chain(sweeps).chain(mentions).chain(handed);
+        let Doings { touches, sweeps, handed, .. } = &seen.doings;
+        let touches = touches.iter().chain(sweeps).chain(handed);
         let names = touches.flat_map(|touch| &touch.names).map(String::as_str);
         for name in names.chain(seen.checkouts.iter().map(|checkout| checkout.folder.as_str())) {
             let home = self.home;
@@ -91,7 +91,7 @@ impl<'a> Owners<'a> {
             touches.retain(|touch| !touch.names.is_empty());
             touches
         };
-        let (touches, mentions) = (kept(&seen.doings.touches), kept(&seen.doings.mentions));
+        let touches = kept(&seen.doings.touches);
         let (sweeps, handed) = (kept(&seen.doings.sweeps), kept(&seen.doings.handed));
         let mut checkout_ops = Vec::new();
         for checkout in &seen.checkouts {
@@ -105,7 +105,6 @@ impl<'a> Owners<'a> {
         Doings {
             touches,
             sweeps,
-            mentions,
             handed,
             checkout_ops,
             unknown: seen.doings.unknown.clone(),

@@ -79,7 +79,7 @@ fn of_checkout(path: &Utf8Path) -> Utf8PathBuf {
 }
 
 /// The path on one line, cut short.
-fn shown(path: &str) -> String {
+pub fn shown(path: &str) -> String {
     let path = path.replace(TOP, "$(git rev-parse --show-toplevel)");
     let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut shown: String = path.chars().map(plain).take(SHOWN_MAX).collect();
@@ -160,6 +160,37 @@ pub fn matching(pattern: &Utf8Path) -> Option<Vec<Utf8PathBuf>> {
     }
     found.retain(|path| path.symlink_metadata().is_ok());
     Some(found)
+}
+
+/// What is in a folder beside what is left out, as far down as that goes. `None` when there is too
+/// much to look at.
+pub fn without(folder: &Utf8Path, spared: &[Utf8PathBuf]) -> Option<Vec<Utf8PathBuf>> {
+    let mut left = Vec::new();
+    let mut to_go = vec![folder.to_owned()];
+    let mut seen = 0;
+    while let Some(folder) = to_go.pop() {
+        let here: Vec<_> = spared.iter().filter(|path| path.parent() == Some(&folder)).collect();
+        for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
+            seen += 1;
+            if seen > ENTRIES_MAX {
+                return None;
+            }
+            let (path, name) = (entry.path(), entry.file_name());
+            let is_spared = |path: &Utf8PathBuf| {
+                let pattern = path.file_name().map(|it| Pattern::parse(it, Case::Sensitive));
+                *path == entry.path()
+                    || pattern.is_some_and(|it| it.is_ok_and(|it| it.matches(name)))
+            };
+            if here.iter().any(|path| is_spared(path)) {
+                continue;
+            }
+            match spared.iter().any(|spared| spared.starts_with(path)) {
+                true => to_go.push(path.to_owned()),
+                false => left.push(path.to_owned()),
+            }
+        }
+    }
+    Some(left)
 }
 
 /// The components of a path that name something, the first one last.

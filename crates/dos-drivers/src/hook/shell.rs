@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use dos_core::command::capability::granted;
 use dos_core::command::program::{Program, bare, unversioned};
 use dos_core::command::run::{Invocation, run};
-use dos_core::command::{ExecPolicy, Write, classify_command, footprint};
+use dos_core::command::{ExecPolicy, Unknown, Write, classify_command, footprint};
 use dos_core::hook::Act;
 use dos_core::hook::pretool::{Doings, Grant, Reach, Touch};
 
@@ -15,15 +14,27 @@ use crate::host;
 
 /// Most places that one command is taken to write; a longer list is unknown.
 const TOUCHES_MAX: usize = 4096;
-/// Most different words of a text that are taken for paths.
+/// Most different words of a command that are taken for paths.
 const MENTIONS_MAX: usize = 512;
+/// Most patterns among them.
+const PATTERNS_MAX: usize = 32;
 /// So much of a command is repeated to people, in characters.
 const SHOWN_MAX: usize = 120;
-/// Options by which a program is given its code on the command line.
-const INLINE: [&str; 5] = ["-c", "-e", "-E", "--eval", "--print"];
-/// Those that mean something else to most programs.
-const INLINE_OF: [(&str, &str); 4] =
-    [("bun", "-p"), ("node", "-p"), ("nodejs", "-p"), ("php", "-r")];
+/// Interpreters, and the options by which they are given code on the command line: letters, of which
+/// the last of several counts, and long names.
+const INLINE: [(&str, &str); 9] = [
+    ("bun", "e p --eval --print"),
+    ("lua", "e"),
+    ("node", "e p --eval --print"),
+    ("nodejs", "e p --eval --print"),
+    ("perl", "e E"),
+    ("php", "r B R E --run"),
+    ("python", "c"),
+    ("ruby", "e"),
+    ("tsx", "e p --eval --print"),
+];
+/// Options of theirs whose value is the next word.
+const VALUED: [&str; 8] = ["-I", "-M", "-W", "-X", "-d", "-r", "--import", "--require"];
 /// Programs that change what a folder is: its name, its owner, who may enter it, what lies there. Do
 /// they follow a link to it?
 const ENTRIES: [(&str, bool); 12] = [
@@ -77,7 +88,6 @@ pub fn seen(
         },
         Act::Unknown(paths) => Doings {
             unknown: (!paths.is_empty()).then(|| "a tool that is not known here".to_string()),
-            mentions: paths.iter().map(|path| bases.touch(path, Reach::Itself)).collect(),
             handed: paths.iter().map(|path| bases.touch(path, Reach::Itself)).collect(),
             ..Doings::default()
         },
@@ -115,17 +125,24 @@ fn of_command(command: &str, elsewhere: bool, bases: &Bases<'_>, root: &Utf8Path
             add(write, bases, &mut doings);
             continue;
         }
-        if op.sweeps {
+        if op.sweeps && op.spares.is_empty() {
             let touch = bases.touch(folder.as_str(), Reach::Below);
             let shown = format!("all that `{}` takes", op.name);
             doings.sweeps.push(Touch { shown, ..touch });
+        } else if op.sweeps {
+            let here = Bases { folder: &folder, home: bases.home };
+            let spared = here.spared(&op.spares);
+            let taken = super::resolve::without(&folder, &spared).unwrap_or_default();
+            let touch = |path: &Utf8PathBuf| bases.touch(path.as_str(), Reach::Below);
+            doings.sweeps.extend(taken.iter().map(touch));
         }
         let folder = super::resolve::followed(&folder);
         checkouts.push(Checkout { name: op.name.clone(), folder });
     }
-    if elsewhere && !doings.mentions.is_empty() {
-        doings.unknown = Some("a command that a server runs".to_string());
-        doings.handed.clone_from(&doings.mentions);
+    match elsewhere && !doings.handed.is_empty() {
+        true => doings.unknown = Some("a command that a server runs".to_string()),
+        // What may be written anywhere is no sign that it is written here.
+        false => doings.handed.clear(),
     }
     let unknown = found.unknown.first();
     if unknown.is_none() && !command.contains("dos") {
@@ -137,16 +154,7 @@ fn of_command(command: &str, elsewhere: bool, bases: &Bases<'_>, root: &Utf8Path
     if let Some(unknown) = unknown {
         doings.unknown = Some(unknown.what.clone());
         doings.runs_inline_code = invocations.iter().any(is_inline);
-        let is_code = found.unknown.iter().all(|unknown| unknown.code);
-        doings.mentions.extend(mentions(command, bases, is_code, Reach::Below));
-        let near: BTreeSet<(&str, bool)> = found
-            .unknown
-            .iter()
-            .flat_map(|unknown| unknown.near.iter().map(|text| (text.as_str(), unknown.code)))
-            .collect();
-        let near =
-            near.into_iter().map(|(text, is_code)| mentions(text, bases, is_code, Reach::Itself));
-        doings.handed.extend(near.flatten().take(TOUCHES_MAX));
+        doings.handed.extend(handed(&found.unknown, bases));
     }
     Seen { doings, checkouts }
 }
@@ -167,10 +175,24 @@ pub fn grants(act: &Act, policy: &ExecPolicy) -> Option<Grant> {
 fn is_inline(invocation: &Invocation) -> bool {
     let name = invocation.program.as_ref().and_then(Program::name);
     let name = unversioned(bare(name.unwrap_or_default()));
-    granted(invocation, &ExecPolicy::default()).is_some()
-        && (invocation.arguments.iter().any(|field| INLINE.contains(&field.as_str()))
-            || invocation.arguments.iter().any(|field| INLINE_OF.contains(&(name, field.as_str())))
-            || invocation.redirections.iter().any(|redirection| redirection.body.is_some()))
+    let Some((_, options)) = INLINE.iter().find(|(known, _)| *known == name) else {
+        return false;
+    };
+    let is_code = |word: &str| {
+        let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        let last = letters.and_then(|letters| letters.get(letters.len().checked_sub(1)?..));
+        options.split(' ').any(|option| last == Some(option) || word == option)
+    };
+    let mut words = invocation.arguments.iter().map(|field| field.as_str());
+    while let Some(word) = words.next().filter(|word| word.starts_with('-')) {
+        if is_code(word) {
+            return true;
+        }
+        if VALUED.contains(&word) {
+            words.next();
+        }
+    }
+    invocation.redirections.iter().any(|redirection| redirection.body.is_some())
 }
 
 /// Adds what one write touches.
@@ -181,6 +203,14 @@ fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
         true => here.expanded(&write.path),
         false => Some(vec![here.absolute(&write.path)]),
     };
+    let left = |path: Utf8PathBuf| match write.spares.is_empty() || !path.is_dir() {
+        true => Some(vec![path]),
+        false => super::resolve::without(&path, &here.spared(&write.spares)),
+    };
+    let paths = paths.and_then(|paths| {
+        let left: Option<Vec<_>> = paths.into_iter().map(left).collect();
+        Some(left?.concat())
+    });
     if write.if_there && !paths.iter().flatten().any(|path| path.symlink_metadata().is_ok()) {
         return;
     }
@@ -198,10 +228,10 @@ fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
         let mut touch = |path: &Utf8Path, reach: Reach| {
             let mut touch = here.touch(path.as_str(), reach);
             if !write.pattern && write.names.is_empty() {
-                touch.shown = here.touch(&write.path, reach).shown;
+                touch.shown = super::resolve::shown(&write.path);
             }
             match write.doubtful {
-                true => doings.mentions.push(touch),
+                true => doings.handed.push(touch),
                 false => doings.touches.push(touch),
             }
         };
@@ -283,42 +313,116 @@ fn of_ourselves(invocation: &Invocation, bases: &Bases<'_>, root: &Utf8Path) -> 
     settings.into_iter().chain(config).map(touch).collect()
 }
 
-/// The paths that stand in a text, also inside of code.
-fn mentions(text: &str, bases: &Bases<'_>, is_code: bool, reach: Reach) -> Vec<Touch> {
-    let ends = |c: char| c.is_whitespace() || "\"'`()[]{}<>|&;,=".contains(c);
-    // `./...` names packages.
-    let words = text.split(ends).filter(|word| !word.ends_with("..."));
-    let words = words.map(|word| word.trim_end_matches([':', '.']));
-    let is_there = |word: &str| bases.absolute(word).symlink_metadata().is_ok();
-    let is_path = |word: &&str| {
-        let is_name = !word.is_empty() && !word.starts_with('-');
-        let is_file = |word: &str| (!is_code || word.contains('.')) && is_there(word);
-        is_name && (word.contains('/') || is_file(word))
-    };
+/// The paths that are handed to what nobody can tell the writes of: those that stand in its texts,
+/// also inside of code, and the folder that it goes to.
+fn handed(unknown: &[Unknown], bases: &Bases<'_>) -> Vec<Touch> {
+    let mut texts = BTreeSet::new();
+    for unknown in unknown {
+        let (folder, code) = (unknown.directory.as_str(), unknown.code);
+        if !folder.is_empty() && !code {
+            texts.insert(("", folder, code));
+        }
+        texts.extend(unknown.near.iter().map(|text| (folder, text.as_str(), code)));
+    }
     let mut found = Vec::new();
     let mut known = BTreeSet::new();
-    for word in words.filter(|word| !word.is_empty()) {
-        if known.len() >= MENTIONS_MAX || !known.insert(word) {
-            continue;
-        }
-        match word.contains(['*', '?']) && !is_code {
-            true => found.extend(bases.expanded(word).unwrap_or_default().iter().map(|path| {
-                let touch = bases.touch(path.as_str(), reach);
-                Touch { shown: bases.touch(word, reach).shown, ..touch }
-            })),
-            false if is_path(&word) => found.push(bases.touch(word, reach)),
-            false => {}
+    let mut patterns = 0;
+    for (folder, text, is_code) in texts {
+        let folder = bases.absolute(folder);
+        let here = Bases { folder: &folder, home: bases.home };
+        for word in words(text) {
+            if known.len() >= MENTIONS_MAX || patterns >= PATTERNS_MAX {
+                return found;
+            }
+            if known.insert((folder.clone(), word)) {
+                patterns += usize::from(word.contains(['*', '?']));
+                here.mentioned(word, is_code, &mut found);
+            }
         }
     }
     found
 }
 
+/// The words of a text that may be names.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let ends = |c: char| c.is_whitespace() || "\"'`()[]{}<>|&;,=".contains(c);
+    // `./...` names packages.
+    let words = text.split(ends).filter(|word| !word.ends_with("..."));
+    words.map(|word| word.trim_end_matches([':', '.'])).filter(|word| !word.is_empty())
+}
+
 impl Bases<'_> {
+    /// The files that a word names, if it looks like a name.
+    fn mentioned(&self, word: &str, is_code: bool, found: &mut Vec<Touch>) {
+        let is_there = || self.absolute(word).symlink_metadata().is_ok();
+        let is_file = || (!is_code || word.contains('.')) && is_there();
+        if word.contains(['*', '?']) && !is_code {
+            let paths = self.expanded(word).unwrap_or_default();
+            let room = TOUCHES_MAX.saturating_sub(found.len());
+            let shown = super::resolve::shown(word);
+            found.extend(paths.iter().take(room).map(|path| Touch {
+                shown: shown.clone(),
+                ..self.touch(path.as_str(), Reach::Itself)
+            }));
+        } else if !word.starts_with('-') && (word.contains('/') || is_file()) {
+            found.push(self.touch(word, Reach::Itself));
+        }
+    }
+
+    /// What is left out, as absolute patterns.
+    fn spared(&self, spares: &[String]) -> Vec<Utf8PathBuf> {
+        let plain = |text: &String| {
+            let whole = text.trim_start_matches('/');
+            let whole = whole.strip_prefix("**/").unwrap_or(whole);
+            let end = whole.trim_end_matches(['*', '/']).len();
+            let folder =
+                whole.get(..end).filter(|_| whole.get(end..).is_some_and(|it| it.contains('/')));
+            self.absolute(folder.unwrap_or(whole))
+        };
+        spares.iter().map(plain).collect()
+    }
+
     /// The files that a pattern of the shell names: itself, where there is none. `None` when there are
     /// too many to look at.
     fn expanded(&self, pattern: &str) -> Option<Vec<Utf8PathBuf>> {
         let absolute = self.absolute(pattern);
         let found = super::resolve::matching(&absolute)?;
         Some(if found.is_empty() { vec![absolute] } else { found })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is handed on by a command of so many lines.
+    fn handed_by(line: &str, lines: usize) -> usize {
+        let line = |number: usize| line.replace('N', &number.to_string());
+        let command: String = (0..lines).map(line).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        for number in 0..20 {
+            std::fs::write(root.join(format!("f{number}")), "").unwrap();
+        }
+        let act = Act::Runs { command, folder: None, elsewhere: false };
+        seen(&act, root, None, Some(root)).doings.handed.len()
+    }
+
+    #[test]
+    fn what_a_long_command_hands_on_is_bounded_as_a_whole() {
+        assert_eq!(handed_by("xargs sed -i s/aN/b/ x/fN\n", 10), 20);
+        let words = handed_by("xargs sed -i s/aN/b/ x/fN\n", 2000);
+        assert!((MENTIONS_MAX - 8..=MENTIONS_MAX).contains(&words), "{words}");
+        let found = handed_by("xargs rm '*N'\n", 2000);
+        assert!((PATTERNS_MAX..PATTERNS_MAX + 8).contains(&found), "{found}");
+        // The texts of one pipeline are shared by all that is in it.
+        let mut command = "find .; rm $a; ".repeat(1000);
+        command.insert_str(0, "{ ");
+        command.push('}');
+        let unknown = footprint(&command).unknown;
+        assert_eq!(unknown.len(), 1000);
+        assert!(
+            unknown.windows(2).all(|pair| std::sync::Arc::ptr_eq(&pair[0].near, &pair[1].near))
+        );
     }
 }

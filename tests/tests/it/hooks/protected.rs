@@ -64,7 +64,7 @@ fn folders_that_lead_to_protected_files_are_not_closed_moved_or_replaced() {
             ("chmod 755 api", Passes),
             ("chmod 755 .", Passes),
             ("chmod u+rwx .", Passes),
-            ("chmod a+rX .claude", Passes),
+            ("chmod a+rX .claude .dos", Passes),
             ("chmod 655 .dos", Denied),
             ("chmod -R 755 .dos", Denied),
             ("chmod +x api/x.py", Passes),
@@ -108,6 +108,17 @@ fn what_takes_the_whole_tree_takes_the_protected_files() {
             ("git checkout -b dos", Passes),
             ("git checkout api/x.py", Passes),
             ("git clean -fdxn", Passes),
+            ("git clean -fdx -e .dos -e dos.toml -e .claude", Passes),
+            ("git clean -fdx -e /.dos/ -e '*.toml' -e '.claude/**'", Passes),
+            ("git clean -fdx -e .dos -e dos.toml", Denied),
+            ("git clean -fdx -e .dos/y -e dos.toml -e .claude", Denied),
+            ("git checkout -- . ':!dos.toml' ':!.dos' ':!.claude'", Passes),
+            ("git checkout -- . ':!dos.toml' ':!.dos'", Denied),
+            ("git checkout -- ':!api'", Denied),
+            ("git checkout -- .claude ':!.claude/settings*'", Passes),
+            ("git rm ':/dos.toml'", Denied),
+            ("cd api && git rm -r ':!x' ':/.claude'", Denied),
+            ("git rm -rf ':!api'", Denied),
             ("git clean -fd build", Passes),
             ("git stash", Passes),
             ("git stash -u -- src", Passes),
@@ -133,12 +144,24 @@ fn what_cannot_be_told_is_advised_where_a_protected_file_is_handed_to_it() {
         &env,
         &[
             ("find .dos -delete", Denied),
-            ("find .dos -type f -delete", Advised),
+            ("find .dos -type f -delete", Denied),
             ("find . -delete", Denied),
+            ("find . -type f -delete", Denied),
+            ("find . -mindepth 1 -delete", Denied),
+            ("find . -maxdepth 1 -type f -delete", Advised),
+            ("find . -type f -exec rm {} +", Advised),
+            ("find . -type f -print0 | xargs -0 rm -f", Advised),
+            ("find . -mindepth 1 -exec sed -i s/a/b/ {} \\;", Advised),
+            ("find api -type f -exec rm {} +", Passes),
+            ("find . -type f -exec grep x {} +", Passes),
+            ("find api -type f -delete", Passes),
+            ("find . -type f ! -path './.dos/*' -newer api/x.py -delete", Passes),
             ("find . -name dos.toml -delete", Advised),
             ("find . -name '*.toml' -delete", Advised),
             ("find . -name dos.toml | xargs rm", Advised),
             ("echo dos.toml | xargs rm", Advised),
+            ("echo dos.toml | xargs sed -i s/a/b/", Advised),
+            ("find . -type f | xargs sed -i s/a/b/", Advised),
             (
                 "git apply <<'E'\n--- a/q.sql\n+++ b/q.sql\n@@ -1,2 +1 @@\n--- dos.toml\n x\nE",
                 Passes,
@@ -168,14 +191,47 @@ fn what_cannot_be_told_is_advised_where_a_protected_file_is_handed_to_it() {
             ("find . -name '*.toml' -exec cp {} \"$out\" \\;", Passes),
             ("cp api/x.py \".dos/$x\"", Advised),
             ("find . -path ./.dos -prune -o -name x -exec rm {} \\;", Passes),
+            ("find . \\( -path ./.dos -o -name .git \\) -prune -o -name '*.log' -delete", Passes),
+            ("find . \\( -path ./.dos -type d \\) -prune -o -name '*.log' -delete", Passes),
+            ("find . ! \\( -name x -o \\( -path ./.dos \\) \\) -name '*.log' -delete", Passes),
+            ("find . \\( -path ./.dos -o -name .git \\) -name '*.log' -delete", Advised),
             ("find . -not -path './.dos/*' -name '*.log' -delete", Passes),
             ("ssh host 'rm dos.toml'", Passes),
             ("docker exec box rm dos.toml", Passes),
+            ("docker compose exec web rm dos.toml", Passes),
+            ("kubectl -n x exec pod -- rm dos.toml", Passes),
+            ("cd .dos && rm \"$x\"", Advised),
+            ("dos lease-lane release --help", Passes),
+            ("cat <<'E' | patch -p1\n--- a/dos.toml\n+++ b/dos.toml\nE", Denied),
+            ("cat <<'E' | git apply -\n--- a/dos.toml\n+++ b/dos.toml\nE", Denied),
+            ("git apply <<'E'\ndiff --git a/dos.toml b/dos.toml\nold mode 100644\nE", Denied),
+            ("git apply <<'E'\nrename from dos.toml\nrename to x\nE", Denied),
+            ("git apply <<'E'\ncopy from dos.toml\ncopy to x\nE", Passes),
+            ("git apply <<'E'\n--- \"a/\\144os.toml\"\n+++ /dev/null\nE", Denied),
             ("echo 'rm dos.toml' > web/notes.txt", Passes),
         ],
     );
     let env = configured("[guard]\nunknown = \"off\"\n");
     check(&env, &[("echo dos.toml | xargs rm", Passes)]);
+}
+
+#[test]
+fn a_denial_says_what_is_led_to_and_what_to_name() {
+    let env = scene();
+    let said = |command: &str| {
+        let said = verdict(&pretool(&env, &call("bob", "Bash", json!({"command": command}))));
+        let Verdict::Deny(text) = said else { panic!("{command} is not denied") };
+        text
+    };
+    let text = said("rm -rf .");
+    assert!(
+        text.contains("no agent may write .; it leads to what is protected (`.dos/**`)"),
+        "{text}"
+    );
+    let text = said("rm dos.toml");
+    assert!(text.contains("no agent may write dos.toml; it is protected (`dos.toml`)"), "{text}");
+    let text = said("git clean -fdx -e .dos -e dos.toml");
+    assert!(text.contains(".claude; it leads to") && text.contains("name their paths"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Git: the paths that it writes, and what it does to a whole checkout.
 
 use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::super::run::Invocation;
@@ -10,7 +11,7 @@ use super::options::Parsed;
 use super::{FILE, INSIDE, Scene, TREE};
 
 /// Notes what a call of git writes.
-pub(super) fn git(scene: &mut Scene<'_>, invocation: &Invocation) {
+pub(super) fn git<'f>(scene: &mut Scene<'f>, invocation: &'f Invocation) {
     let (arguments, span) = (invocation.arguments.as_slice(), invocation.span);
     let valued = "C c git-dir work-tree namespace exec-path super-prefix config-env";
     let own = Parsed::in_order(arguments, valued);
@@ -41,7 +42,7 @@ pub(super) fn git(scene: &mut Scene<'_>, invocation: &Invocation) {
         "apply" => {
             let parsed = Parsed::new(rest, "p C exclude include directory");
             let looks = parsed.has("check stat numstat summary") && !parsed.has("apply");
-            let body = invocation.body().filter(|_| parsed.operands.iter().all(is_input));
+            let body = scene.input(invocation).filter(|_| parsed.operands.iter().all(is_input));
             match body {
                 _ if looks || parsed.has("cached build-fake-ancestor") => {}
                 Some(body) => {
@@ -98,7 +99,7 @@ pub(super) fn git(scene: &mut Scene<'_>, invocation: &Invocation) {
         "rm" => {
             let parsed = Parsed::new(rest, "pathspec-from-file");
             if !parsed.has("cached n dry-run") {
-                scene.write_all(&parsed.operands, TREE, "git rm");
+                Paths::of(&parsed.operands, span).written(scene, "git rm");
             }
         }
         "clone" => {
@@ -156,7 +157,7 @@ fn name(verb: &str) -> &'static str {
 }
 
 /// Does an operand stand for the standard input?
-fn is_input(field: &Field) -> bool {
+pub(super) fn is_input(field: &Field) -> bool {
     field.as_str() == "-"
 }
 
@@ -165,16 +166,59 @@ fn is_all(field: &Field) -> bool {
     matches!(field.as_str(), "." | "./" | ":/" | ":/." | "*" | ":(top)" | ":")
 }
 
+/// What git is told to take, and what to leave out.
+struct Paths {
+    taken: Vec<Field>,
+    spares: Vec<String>,
+}
+
+impl Paths {
+    fn of(paths: &[Field], span: Span) -> Self {
+        let spares: Vec<String> = paths.iter().filter_map(left_out).collect();
+        let mut taken: Vec<Field> =
+            paths.iter().filter(|field| left_out(field).is_none()).cloned().collect();
+        if taken.is_empty() && !spares.is_empty() {
+            taken.push(Field::known(".", span));
+        }
+        Self { taken, spares }
+    }
+
+    /// Notes them as paths.
+    fn written(&self, scene: &mut Scene<'_>, how: &str) {
+        let before = scene.found.writes.len();
+        scene.write_all(&self.taken.iter().map(from_top).collect::<Vec<_>>(), TREE, how);
+        let noted = scene.found.writes.iter_mut().skip(before);
+        noted.for_each(|write| write.spares.clone_from(&self.spares));
+    }
+}
+
+/// The path or pattern that a pathspec leaves out.
+fn left_out(field: &Field) -> Option<String> {
+    let text = field.settled()?;
+    let short = text.strip_prefix(":!").or_else(|| text.strip_prefix(":^"));
+    let long = || {
+        let (magic, path) = text.strip_prefix(":(")?.split_once(')')?;
+        magic.split(',').any(|word| word == "exclude").then_some(path)
+    };
+    short.or_else(long).map(ToString::to_string)
+}
+
+/// Is it a path for sure, and no commit?
+fn is_pathspec(field: &Field) -> bool {
+    is_all(field) || left_out(field).is_some()
+}
+
 /// Paths that are written, or the whole checkout where they name it.
 fn paths(scene: &mut Scene<'_>, paths: &[Field], how: &str, span: Span) {
-    match paths.iter().any(is_all) {
+    let paths = Paths::of(paths, span);
+    match paths.taken.iter().any(is_all) {
         true => {
-            if paths.iter().any(|field| field.as_str().starts_with(':')) {
+            if paths.taken.iter().any(|field| field.as_str().starts_with(':')) {
                 scene.within(&Field::known(TOP, span));
             }
-            scene.sweep(how, span);
+            scene.sweep(how, &paths.spares, span);
         }
-        false => scene.write_all(&paths.iter().map(from_top).collect::<Vec<_>>(), TREE, how),
+        false => paths.written(scene, how),
     }
 }
 
@@ -198,6 +242,9 @@ fn checkout(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
         // A new branch where we are changes no file.
         (_, 0) if creates => {}
         (_, 1) if creates && parsed.operands.iter().any(|it| it.as_str() == "HEAD") => {}
+        (None, _) if parsed.operands.iter().any(is_pathspec) => {
+            paths(scene, &parsed.operands, how, span);
+        }
         (None, count) if count > 1 && !creates => {
             // The first may be a commit.
             let before = scene.found.writes.len();
@@ -208,11 +255,10 @@ fn checkout(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
         }
         (_, 0)
             if !parsed.has("f force p patch m merge pathspec-from-file - ") && rest.is_empty() => {}
-        (None, 1) if !creates => match parsed.operands.first() {
-            Some(all) if is_all(all) => paths(scene, &parsed.operands, how, span),
-            Some(other) => scene.checkout_or_path(how, &from_top(other), span),
-            None => {}
-        },
+        (None, 1) if !creates => {
+            let named = parsed.operands.iter().map(from_top);
+            named.for_each(|named| scene.checkout_or_path(how, &named, span));
+        }
         _ => scene.checkout(how, span),
     }
 }
@@ -292,7 +338,7 @@ fn stash(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
 /// A stash takes what is in the whole checkout, wherever in it that is asked for.
 fn whole(scene: &mut Scene<'_>, span: Span) {
     scene.within(&Field::known(TOP, span));
-    scene.sweep("git stash", span);
+    scene.sweep("git stash", &[], span);
 }
 
 /// Does a stash take what is not committed yet?
@@ -302,13 +348,21 @@ fn takes_new(parsed: &Parsed) -> bool {
 
 fn clean(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
     let parsed = Parsed::new(rest, "e exclude");
-    match (parsed.has("n dry-run"), parsed.operands.as_slice()) {
-        (true, _) => {}
-        // What git is told to ignore goes too.
-        (false, []) if parsed.has("x X") => scene.sweep("git clean", span),
-        (false, []) => scene.checkout("git clean", span),
-        (false, operands) => paths(scene, operands, "git clean", span),
+    if parsed.has("n dry-run") {
+        return;
     }
+    let spares: Vec<String> =
+        parsed.values("e exclude").filter_map(|field| Some(field.settled()?.into())).collect();
+    let before = (scene.found.writes.len(), scene.found.checkout_ops.len());
+    match parsed.operands.as_slice() {
+        // What git is told to ignore goes too.
+        [] if parsed.has("x X") => scene.sweep("git clean", &[], span),
+        [] => scene.checkout("git clean", span),
+        operands => paths(scene, operands, "git clean", span),
+    }
+    let writes = scene.found.writes.iter_mut().skip(before.0).map(|it| &mut it.spares);
+    let sweeps = scene.found.checkout_ops.iter_mut().skip(before.1).map(|it| &mut it.spares);
+    writes.chain(sweeps).for_each(|known| known.extend_from_slice(&spares));
 }
 
 fn add(scene: &mut Scene<'_>, rest: &[Field], span: Span) {

@@ -57,6 +57,8 @@ pub struct Write {
     pub recursive: bool,
     /// Has the path wildcards that the shell expands?
     pub pattern: bool,
+    /// What of that is left out: paths and patterns, from the same folder.
+    pub spares: Vec<String>,
     /// Is it a path only where there is something of that name, as in `git checkout name path`?
     pub if_there: bool,
     /// How it is written: "redirection", or the program.
@@ -84,6 +86,8 @@ pub struct CheckoutOp {
     pub doubtful: bool,
     /// Does it take all there is in the checkout, so that nothing of it is left as it was?
     pub sweeps: bool,
+    /// What of that is left out, as in [`Write::spares`].
+    pub spares: Vec<String>,
     /// What it writes instead, where there is such a path: `git checkout name`.
     pub or_path: Option<Write>,
     /// Where it stands.
@@ -100,6 +104,8 @@ pub struct Unknown {
     /// The texts that it may take names of files from: what it is handed, and what is piped to it as
     /// names.
     pub near: Arc<[String]>,
+    /// The folder that these start from, as in [`Write::directory`].
+    pub directory: String,
     /// Where it stands.
     pub span: Span,
 }
@@ -110,10 +116,11 @@ pub fn footprint(text: &str) -> Footprint {
     let mut found = Footprint::default();
     let mut links = Vec::new();
     let mut step = Step::default();
-    for invocation in &run.invocations {
+    for (at, invocation) in run.invocations.iter().enumerate() {
         let known = found.unknown.len();
         let directory = Rc::clone(&invocation.directory);
-        let mut scene = Scene { directory, found: &mut found, links: &mut links };
+        let before = run.invocations.get(..at).unwrap_or_default();
+        let mut scene = Scene { directory, found: &mut found, links: &mut links, before };
         scene.redirections(invocation);
         let by_redirection = scene.found.unknown.len();
         scene.program(invocation);
@@ -133,6 +140,7 @@ pub fn footprint(text: &str) -> Footprint {
             what: format!("text that is no shell: {error}"),
             code: false,
             near: Arc::from([rest.to_string()]),
+            directory: String::new(),
             span,
         });
     }
@@ -150,6 +158,8 @@ struct Scene<'f> {
     found: &'f mut Footprint,
     /// Names that the command made, and where they lead.
     links: &'f mut Vec<(String, String)>,
+    /// The commands before it.
+    before: &'f [Invocation],
 }
 
 /// How a path is written, where it is not as one file.
@@ -167,7 +177,19 @@ const TREE: Manner<'static> = Manner { names: &[], inside: false, recursive: tru
 /// Something in a folder, nobody says what.
 const INSIDE: Manner<'static> = Manner { names: &[], inside: true, recursive: true };
 
-impl Scene<'_> {
+impl<'f> Scene<'f> {
+    /// The text on the standard input of a command: its own, or that of the `cat` before it in its
+    /// pipeline.
+    fn input(&self, invocation: &'f Invocation) -> Option<&'f Text> {
+        if invocation.redirections.iter().any(|it| it.operator.starts_with('<')) {
+            return invocation.body();
+        }
+        let mut before = self.before.iter().rev().take_while(|it| it.step == invocation.step);
+        let source = before.find(|it| it.role == Role::Program && it.path != "cd")?;
+        let is_cat = source.path == "cat" && source.arguments.iter().all(git::is_input);
+        source.body().filter(|_| is_cat)
+    }
+
     fn redirections(&mut self, invocation: &Invocation) {
         for redirection in &invocation.redirections {
             let target = &redirection.target;
@@ -182,7 +204,7 @@ impl Scene<'_> {
         }
     }
 
-    fn program(&mut self, invocation: &Invocation) {
+    fn program(&mut self, invocation: &'f Invocation) {
         let name = match (&invocation.program, invocation.role) {
             (None, _) | (_, Role::Function) => return,
             (Some(Program::Named(name)), _) => bare(name),
@@ -209,7 +231,8 @@ impl Scene<'_> {
 
     fn unknown(&mut self, what: &str, span: Span) {
         let what = what.to_string();
-        self.found.unknown.push(Unknown { what, code: false, near: Arc::default(), span });
+        let (near, directory) = (Arc::default(), self.directory.path.clone());
+        self.found.unknown.push(Unknown { what, code: false, near, directory, span });
     }
 
     fn checkout(&mut self, name: &str, span: Span) {
@@ -218,15 +241,19 @@ impl Scene<'_> {
             directory: self.directory.path.clone(),
             doubtful: self.directory.doubtful || self.directory.elsewhere,
             sweeps: false,
+            spares: Vec::new(),
             or_path: None,
             span,
         });
     }
 
-    /// An operation that takes all there is in the checkout.
-    fn sweep(&mut self, name: &str, span: Span) {
+    /// An operation that takes all there is in the checkout but what it is told to leave out.
+    fn sweep(&mut self, name: &str, spares: &[String], span: Span) {
         self.checkout(name, span);
-        self.found.checkout_ops.iter_mut().last().into_iter().for_each(|last| last.sweeps = true);
+        self.found.checkout_ops.iter_mut().last().into_iter().for_each(|last| {
+            last.sweeps = true;
+            last.spares = spares.to_vec();
+        });
     }
 
     /// An operation on the whole checkout, if what it names is no path.
@@ -279,6 +306,7 @@ impl Scene<'_> {
             inside: manner.inside || text.ends_with('/'),
             recursive: manner.recursive,
             pattern: field.pattern,
+            spares: Vec::new(),
             if_there: false,
             how: how.to_string(),
             span: field.span,
@@ -319,9 +347,9 @@ impl Scene<'_> {
         }
     }
 
-    fn write_all<'f>(
+    fn write_all<'a>(
         &mut self,
-        fields: impl IntoIterator<Item = &'f Field>,
+        fields: impl IntoIterator<Item = &'a Field>,
         manner: Manner<'_>,
         how: &str,
     ) {

@@ -2,11 +2,13 @@
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::super::interpreter::is_shell;
 use super::super::program::{Program, bare, unversioned};
 use super::super::run::Invocation;
 use super::super::text::Field;
+use super::find;
 
 /// Programs that take names of files from what is piped to them, or print such names.
 const NAMERS: [&str; 8] =
@@ -18,8 +20,8 @@ const COPIERS: [&str; 6] = ["cp", "install", "ln", "rsync", "scp", "tar"];
 /// Programs that run code which they read, where they are handed none.
 const INTERPRETERS: [&str; 9] =
     ["bun", "deno", "lua", "node", "nodejs", "perl", "php", "python", "ruby"];
-/// Tests of `find` that compare names.
-const TESTS: [&str; 6] = ["-iname", "-ipath", "-name", "-path", "-regex", "-wholename"];
+/// Programs whose verb `exec` runs something in another place.
+const CONTAINERS: [&str; 6] = ["docker", "docker-compose", "kubectl", "nerdctl", "oc", "podman"];
 
 /// A pipeline of the text.
 #[derive(Default)]
@@ -42,7 +44,7 @@ impl Step {
             number: Some(number),
             names: namers().next().is_some(),
             takes: namers().any(|name| !PRINTERS.contains(&name)),
-            texts: together().flat_map(|it| texts(it).chain(bodies(it))).collect(),
+            texts: together().flat_map(|it| texts(it).into_iter().chain(bodies(it))).collect(),
         }
     }
 
@@ -50,9 +52,9 @@ impl Step {
     pub(super) fn near(&self, invocation: &Invocation) -> Arc<[String]> {
         let name = name(invocation);
         let arguments = invocation.arguments.as_slice();
-        let first = arguments.first().map(Field::as_str).unwrap_or_default();
         // What runs there names files of that place.
-        if name == "ssh" || (matches!(name, "docker" | "kubectl" | "podman") && first == "exec") {
+        let is_exec = |field: &Field| field.as_str() == "exec";
+        if name == "ssh" || (CONTAINERS.contains(&name) && arguments.iter().any(is_exec)) {
             return Arc::default();
         }
         match COPIERS.contains(&name) {
@@ -63,7 +65,7 @@ impl Step {
                 open.map(|field| field.as_str().to_string()).collect()
             }
             false if self.names || reads_code(name, arguments) => Arc::clone(&self.texts),
-            false => texts(invocation).chain(bodies(invocation)).collect(),
+            false => texts(invocation).into_iter().chain(bodies(invocation)).collect(),
         }
     }
 }
@@ -79,20 +81,16 @@ fn reads_code(name: &str, arguments: &[Field]) -> bool {
         && words.all(|word| word.starts_with('-') && !word.contains(['c', 'e', 'm', 'p', 'r']))
 }
 
-fn texts(invocation: &Invocation) -> impl Iterator<Item = String> {
+fn texts(invocation: &Invocation) -> Vec<String> {
     let arguments = invocation.arguments.as_slice();
-    let finds = matches!(name(invocation), "find" | "gfind");
-    let word = move |at: usize| arguments.get(at).map(Field::as_str).unwrap_or_default();
-    // What `find` is told to leave out it does not hand on.
-    let left_out = move |at: usize| {
-        finds
-            && at.checked_sub(1).is_some_and(|test| TESTS.contains(&word(test)))
-            && (at.checked_sub(2).is_some_and(|no| matches!(word(no), "!" | "-not"))
-                || word(at + 1) == "-prune")
-    };
-    let numbered = arguments.iter().enumerate();
-    let kept = numbered.filter(move |(at, _)| !left_out(*at));
-    kept.map(|(_, field)| field.as_str().to_string())
+    let word = |field: &Field| field.as_str().to_string();
+    if !matches!(name(invocation), "find" | "gfind") {
+        return arguments.iter().map(word).collect();
+    }
+    // What it is told to leave out it does not hand on.
+    let left_out = find::left_out(arguments);
+    let kept = arguments.iter().zip(left_out).filter(|(_, left_out)| !left_out);
+    kept.map(|(field, _)| word(field)).chain(find::handed_on(arguments)).collect()
 }
 
 fn bodies(invocation: &Invocation) -> impl Iterator<Item = String> {

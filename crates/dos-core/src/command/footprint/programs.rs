@@ -12,7 +12,7 @@ use super::options::Parsed;
 use super::{FILE, INSIDE, Manner, Scene, TREE, find, git, transfer};
 
 /// Notes what a program writes. False if it is none that is known here.
-pub(super) fn writes(scene: &mut Scene<'_>, name: &str, invocation: &Invocation) -> bool {
+pub(super) fn writes<'f>(scene: &mut Scene<'f>, name: &str, invocation: &'f Invocation) -> bool {
     let arguments = invocation.arguments.as_slice();
     let bare = match name.strip_prefix('g') {
         // The names of the GNU programs beside others.
@@ -45,7 +45,7 @@ pub(super) fn writes(scene: &mut Scene<'_>, name: &str, invocation: &Invocation)
         }
         "patch" => patch(scene, invocation),
         "apply_patch" | "applypatch" => {
-            let given = arguments.iter().map(|field| &field.text).chain(invocation.body());
+            let given = arguments.iter().map(|field| &field.text).chain(scene.input(invocation));
             for patch in given {
                 scene.patched(patch, None, name, invocation.span);
             }
@@ -291,7 +291,7 @@ fn sed(scene: &mut Scene<'_>, arguments: &[Field]) {
     }
 }
 
-fn patch(scene: &mut Scene<'_>, invocation: &Invocation) {
+fn patch<'f>(scene: &mut Scene<'f>, invocation: &'f Invocation) {
     let valued = "p i d o r D F B V Y z strip input directory output reject-file fuzz";
     let parsed = Parsed::new(&invocation.arguments, valued);
     if parsed.has("dry-run C check help version v") {
@@ -301,7 +301,7 @@ fn patch(scene: &mut Scene<'_>, invocation: &Invocation) {
         scene.within(folder);
     }
     let strip = parsed.value("p strip").and_then(|parts| parts.as_str().parse().ok());
-    match (parsed.value("o output"), parsed.operands.first(), invocation.body()) {
+    match (parsed.value("o output"), parsed.operands.first(), scene.input(invocation)) {
         (Some(output), ..) => scene.write(output, FILE, "patch"),
         (None, Some(file), _) => scene.write(file, FILE, "patch"),
         // Without a number the names of folders are left out.
