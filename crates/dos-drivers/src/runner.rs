@@ -28,6 +28,8 @@ use crate::signals::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, Signals
 const PASSED_ON: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 /// How long a beat waits for the lock: signals are not passed on meanwhile.
 const BEAT_WAIT: Duration = Duration::from_secs(1);
+/// How often the wall clock is looked at: while the machine sleeps only that goes on.
+const NAP: Duration = Duration::from_secs(5);
 /// How soon a beat that failed is tried again, at most.
 const RETRY: Duration = Duration::from_secs(5);
 /// How long a command that is to stop has to end by itself.
@@ -125,6 +127,7 @@ pub fn run(
         failing: false,
         lost: false,
         kill_at: None,
+        tried: clock.now().ok(),
     };
     let child = match gated.open(&variables) {
         Ok(child) => child,
@@ -151,6 +154,8 @@ struct Watch<'a> {
     failing: bool,
     lost: bool,
     kill_at: Option<Duration>,
+    /// When the last beat was tried, by the wall clock.
+    tried: Option<Timestamp>,
 }
 
 impl Watch<'_> {
@@ -179,7 +184,7 @@ impl Watch<'_> {
                 let _ = kill_process(number, Signal::KILL);
                 self.kill_at = None;
             }
-            if !self.lost && now >= next_beat {
+            if !self.lost && (now >= next_beat || self.overslept()) {
                 self.beat(say);
                 let pause = if self.failing { self.beat.min(RETRY) } else { self.beat };
                 next_beat = self.clock.elapsed() + pause;
@@ -189,7 +194,7 @@ impl Watch<'_> {
                 }
                 continue;
             }
-            let until_beat = next_beat.saturating_sub(now);
+            let until_beat = next_beat.saturating_sub(now).min(NAP);
             let span = if self.lost { Duration::from_secs(3600) } else { until_beat };
             let until_kill = self.kill_at.map(|at| at.saturating_sub(now));
             signals.wait(&[ends.as_fd()], until_kill.map_or(span, |kill| kill.min(span)));
@@ -204,9 +209,16 @@ impl Watch<'_> {
         }
     }
 
+    /// Is the last beat too old by the wall clock, which goes on while the machine sleeps?
+    fn overslept(&self) -> bool {
+        let age = self.clock.now().ok().zip(self.tried).map(|(now, then)| now.millis_since(then));
+        age.is_some_and(|age| i128::from(age) > (self.beat + NAP).as_millis() as i128)
+    }
+
     fn beat(&mut self, say: &mut dyn FnMut(Talk)) {
         let command = Command::Heartbeat { claim: self.claim.clone(), coalesce_millis: 0 };
         let now = self.clock.now().ok();
+        self.tried = now;
         match self.referee.act(&command, BEAT_WAIT) {
             Ok(Outcome::NotHeld { holders }) => {
                 let others: Vec<&str> = holders.iter().filter_map(Lease::holder).collect();

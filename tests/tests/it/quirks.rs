@@ -5,6 +5,7 @@
 
 mod arbiter;
 mod commands;
+mod configuration;
 mod export;
 mod fleet;
 mod hooks;

@@ -17,6 +17,9 @@ use crate::timestamp::Timestamp;
 #[cfg(test)]
 mod tests;
 
+/// Who is told nothing for so long, in milliseconds, was asleep.
+const NAP_MS: i64 = 30_000;
+
 /// The `[worker]` table: how workers are started and stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerPolicy {
@@ -125,6 +128,9 @@ pub enum Event {
 pub enum Input<'a> {
     /// Something happened to a worker.
     Event(&'a Event),
+    /// This is the time. Once told it wants to know every few seconds, or takes the machine for one that
+    /// slept.
+    Tick(Timestamp),
     /// It is time to look.
     Look(&'a FleetView),
     /// Everything is to end.
@@ -231,6 +237,14 @@ pub struct Crew {
     /// Runs that have ended and may still hold a lease.
     ended: BTreeSet<String>,
     stopping: bool,
+    awake: Awake,
+}
+
+/// Since when somebody has looked at the workers without a gap.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Awake {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
 }
 
 impl Crew {
@@ -335,14 +349,34 @@ impl Crew {
                 });
                 Step { effects: runs.collect(), ..Step::default() }
             }
+            Input::Tick(now) => {
+                self.tick(now);
+                Step::default()
+            }
             Input::Look(view) => self.look(view, rules),
         }
     }
 
+    /// Nobody is ended for his silence while the machine slept, or because its clock went forward.
+    fn tick(&mut self, now: Timestamp) {
+        if self.awake.until.is_some_and(|until| now.millis_since(until) > NAP_MS) {
+            self.awake.since = Some(now);
+            self.workers.values_mut().for_each(|worker| worker.last_held = now);
+        }
+        self.awake.since = self.awake.since.map(|since| since.min(now));
+        self.awake.until = Some(now);
+    }
+
     fn look(&mut self, view: &FleetView, rules: &Rules<'_>) -> Step {
+        if self.awake.until.is_some() {
+            self.tick(view.now);
+        }
         let mut step = Step::default();
+        let silence = self.awake.since.map(|since| view.now.millis_since(since));
+        let judges = silence.is_none_or(|span| span >= rules.liveness.spin_ms);
+        let reaps = rules.supervise.reap_stalled && judges;
         for worker in self.workers.values_mut() {
-            worker.look(view, self.stopping, rules, &mut step);
+            worker.look(view, self.stopping, reaps, rules.worker, &mut step);
         }
         // A lease that names a process is freed when that is gone, whoever has ended.
         self.ended.retain(|run_id| {
@@ -528,7 +562,14 @@ impl Worker {
     }
 
     /// Is it to end?
-    fn look(&mut self, view: &FleetView, stopping: bool, rules: &Rules<'_>, step: &mut Step) {
+    fn look(
+        &mut self,
+        view: &FleetView,
+        stopping: bool,
+        reaps: bool,
+        policy: &WorkerPolicy,
+        step: &mut Step,
+    ) {
         let own = self.run_id.clone();
         let run_id = || own.clone();
         // It may have taken a lane and given it back between two looks.
@@ -542,7 +583,7 @@ impl Worker {
             self.has_held(at);
         }
         if let Some(asked) = self.asked {
-            let end = asked.plus_millis(rules.worker.stop_ms);
+            let end = asked.plus_millis(policy.stop_ms);
             if self.killed {
                 return;
             }
@@ -559,10 +600,10 @@ impl Worker {
         let held = view.living().any(|held| fold(&held.lease.lane()) == lane).then_some(view.now);
         let last = view.given_back.get(&lane).copied().max(held);
         self.last_held = last.map_or(self.last_held, |last| self.last_held.max(last.min(view.now)));
-        let late = self.last_held.plus_millis(rules.worker.start_ms);
+        let late = self.last_held.plus_millis(policy.start_ms);
         let why = if stopping {
             Why::Stop
-        } else if rules.supervise.reap_stalled && self.is_stalled(view) {
+        } else if reaps && self.is_stalled(view) {
             Why::Stalled
         } else if view.now >= late {
             if self.has_held { Why::Idle } else { Why::NeverStarted }
@@ -571,7 +612,7 @@ impl Worker {
         };
         step.effects.push(Effect::Ask { run_id: run_id(), why });
         self.asked = Some(view.now);
-        let end = view.now.plus_millis(rules.worker.stop_ms);
+        let end = view.now.plus_millis(policy.stop_ms);
         step.wake_at = Some(step.wake_at.map_or(end, |wake| wake.min(end)));
     }
 }

@@ -222,3 +222,24 @@ fn a_full_disk_while_beating_is_told_and_got_over() {
     assert_eq!((raw.faults(), raw.held().len()), (vec![], 0));
     assert_eq!(json!(raw.bad_lines), json!([]));
 }
+
+#[test]
+fn the_first_beat_after_the_machine_slept_comes_at_once() {
+    let env = roster();
+    let awake = env.outer().join("awake");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dos-other-clock"));
+    env.furnish(&mut command);
+    command.args(["run", "--lane", "a", "--", "sh", "-c", "touch began; exec sleep 100"]);
+    command.env("TEST_MACHINE_SLEPT", "1");
+    command.env("TEST_SLEPT_FROM", &awake).env("TEST_SLEPT_SECONDS", "7200");
+    let running = Running::start(command);
+    until_there(&env, "began");
+    fs::write(&awake, "").unwrap();
+    // Awake all the time it would wait for a minute.
+    poll_until("it beats", SOON, || env.operations().contains(&"HEARTBEAT".into()).then_some(()));
+    let stamps: Vec<String> =
+        env.records().iter().map(|record| record["ts"].as_str().unwrap().to_string()).collect();
+    assert!(stamps[1] > stamps[0], "{stamps:?}");
+    running.signal("TERM");
+    running.finish().exits(143);
+}

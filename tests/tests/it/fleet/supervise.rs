@@ -161,6 +161,29 @@ fn a_worker_under_a_name_of_its_own_is_known_by_its_run() {
 }
 
 #[test]
+fn nobody_is_ended_because_the_machine_slept() {
+    let mut fleet = Fleet::new(env!("CARGO_BIN_EXE_dos-other-clock"), TWO);
+    let awake = fleet.env.outer().join("awake");
+    fleet.env.set("TEST_MACHINE_SLEPT", "1");
+    fleet.env.set("TEST_SLEPT_FROM", &awake);
+    fleet.env.set("TEST_SLEPT_SECONDS", "7200");
+    let silent = "#!/bin/sh\necho $$ >> $1.pids\n\
+                  $DOS lease-lane acquire --lane $1 --owner $DISPATCH_OWNER --pid $$ > /dev/null\n\
+                  exec sleep 1000\n";
+    fleet.script("worker.sh", silent);
+    let supervisor = fleet.supervise(&[]);
+    fleet.until("both lanes are held", |fleet| fleet.held().len() == 2);
+    fs::write(&awake, "").unwrap();
+    // Its death makes the supervisor look.
+    fleet.running("two").iter().for_each(|pid| signal(*pid, "KILL"));
+    fleet.until("the other lane is filled again", |fleet| fleet.starts("two") == 2);
+    supervisor.signal("TERM");
+    let said = supervisor.finish().exits(0).json_lines();
+    assert_eq!(first_asked(&said).unwrap().1, "the supervisor stops", "{said:?}");
+    assert_eq!((fleet.rest(), fleet.faults()), (vec![], vec![]));
+}
+
+#[test]
 fn lanes_that_are_picked_are_shared_up_to_the_budget() {
     let fleet = Fleet::new(DOS, &TWO.replace("target = 2", "target = 4\nmax_concurrency = 4"));
     let script = "#!/bin/sh\necho $$ >> ${1:-auto}.pids\n[ -n \"$1\" ] && exec $DOS run --lane $1 -- sleep 1000\n\

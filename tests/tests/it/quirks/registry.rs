@@ -1,4 +1,4 @@
-//! R1 to R11, L8, P5 and C5: the home registry and what is reaped.
+//! R1 to R11, L8 and P5: the home registry and what is reaped.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use dos_tests::{TestEnv, set_age, stopwatch};
 use serde_json::{Value, json};
 
-use crate::{HELD, configured, empty};
+use crate::{configured, empty};
 
 const ACQUIRE: &str = "lease-lane acquire --lane main --owner a";
 
@@ -227,18 +227,4 @@ fn p05_many_first_writers_make_one_card() {
     let card = fs::read_to_string(env.path(".dos/project.json")).unwrap();
     assert!(serde_json::from_str::<Value>(&card).is_ok(), "{card}");
     assert_eq!(env.leftovers(), [""; 0]);
-}
-
-#[test]
-fn c05_a_run_id_is_no_path() {
-    let env = empty();
-    env.write_journal(format!("{HELD}\n"));
-    let before = dos_tests::snapshot(env.outer()).into_keys().collect::<Vec<_>>();
-    env.dos("halt --handle h --run-id ../../../out").no_panic();
-    let new = dos_tests::snapshot(env.outer()).into_keys().filter(|name| !before.contains(name));
-    let outside: Vec<String> = new
-        .filter(|name| !name.starts_with("workspace/.dos") && !name.starts_with("home/.dos"))
-        .collect();
-    assert_eq!(outside, [""; 0]);
-    assert!(!env.path(".dos/runs").exists());
 }

@@ -145,7 +145,7 @@ fn the_next_supervisor_knows_that_a_worker_has_held_its_lane() {
     let mut next = Crew::default();
     let standing = first.standing_for();
     standing.iter().for_each(|event| next.apply(event, &WorkerPolicy::default()));
-    assert_eq!(next, first, "{standing:?}");
+    assert_eq!(next.standing_for(), standing);
     assert_eq!(asked(&look(&mut next, vec![])), None, "it held and gave back");
 }
 
@@ -214,4 +214,29 @@ fn who_runs_alone_waits_for_a_lane_that_rests_and_is_told() {
     assert!(waiting.flag[0].reason.contains("waits for api"), "{:?}", waiting.flag);
     let rested = plan(at(0));
     assert_eq!((lanes(&rested.spawn), lanes(&rested.flag)), (vec!["api".to_string()], vec![]));
+}
+
+#[test]
+fn nobody_is_ended_for_a_machine_that_slept() {
+    let hour = 3_600_000;
+    let spin = LivenessPolicy::default().spin_ms;
+    let looked_after = |ticks: &[i64], holders| {
+        let mut crew = crew(hour);
+        ticks.iter().for_each(|before| crew.tick(at(-before)));
+        asked(&look(&mut crew, holders))
+    };
+    let silent = || vec![holder(own(), hour, None)];
+    for (holders, why) in [(silent(), Why::Stalled), (vec![], Why::NeverStarted)] {
+        assert_eq!(looked_after(&[NAP_MS], holders.clone()), Some(why));
+        assert_eq!(looked_after(&[NAP_MS + 1], holders), None, "{why:?}");
+    }
+    // It has had its time since then.
+    let woke = |ago: i64| {
+        let ticks = (0..=ago).rev().step_by(NAP_MS as usize);
+        [hour].into_iter().chain(ticks).collect::<Vec<i64>>()
+    };
+    assert_eq!(looked_after(&woke(spin), silent()), Some(Why::Stalled));
+    assert_eq!(looked_after(&woke(spin - 1), silent()), None);
+    // A clock that went forward and back again.
+    assert_eq!(looked_after(&[0, -hour, hour, hour], silent()), None);
 }
