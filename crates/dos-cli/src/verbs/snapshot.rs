@@ -7,7 +7,7 @@ use dos_core::witness::value::canonical;
 use dos_core::witness::{Snapshot, Unreadable, WitnessRung};
 use dos_drivers::snapshot::{Reading, Source, TakenSnapshot};
 use dos_store::Workspace;
-use dos_store::clock::{Clock, RealClock};
+use dos_store::clock::Clock;
 use dos_store::disk::RealDisk;
 use dos_store::taken::{Broken, Dropped, Found, Kept, Names, Taken};
 use serde_json::{Value, json};
@@ -130,6 +130,7 @@ impl Verb {
 
 /// Reads a state: from where it is now, or as it was taken.
 pub fn read(
+    context: &Context,
     workspace: &Workspace,
     reading: &Reading<'_>,
     text: &str,
@@ -180,7 +181,7 @@ pub fn read(
         if let Some(reason) = no_file(&store, reading, name)? {
             return Ok(Err(Unreadable { origin: name.clone(), reason }));
         }
-        if SnapshotName::parse(name).is_ok() && has_lost_a_name(&store)? {
+        if SnapshotName::parse(name).is_ok() && has_lost_a_name(&store, &context.clock)? {
             let why = format!(
                 "there is a snapshot that lost its name (see `dos snapshot list`), and this may \
                  have been it; write json:{name} for the file"
@@ -195,13 +196,13 @@ pub fn read(
 }
 
 /// Is there a snapshot without a name? One that is being taken gets its own in a moment.
-fn has_lost_a_name(store: &Taken<RealDisk>) -> anyhow::Result<bool> {
+fn has_lost_a_name(store: &Taken<RealDisk>, clock: &impl Clock) -> anyhow::Result<bool> {
     let mut unnamed = store.unnamed(&store.names()?)?;
     for _ in 0..LOOKS {
         if unnamed.is_empty() {
             return Ok(false);
         }
-        RealClock::start().sleep(BETWEEN_LOOKS);
+        clock.sleep(BETWEEN_LOOKS);
         let names = store.names()?;
         unnamed.retain(|seal| names.rows.iter().all(|row| row.seal != *seal));
     }
@@ -281,7 +282,7 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
         // `.dos` has ignore rules of its own, which are to be there before as well as after.
         store.prepare(workspace)?;
     }
-    let snapshot = match read(workspace, &reading, &args.from)? {
+    let snapshot = match read(context, workspace, &reading, &args.from)? {
         Ok(snapshot) => snapshot,
         Err(unreadable) => return Ok(unwitnessed(&unreadable, args.json)),
     };
@@ -297,6 +298,7 @@ fn take(context: &Context, workspace: &Workspace, args: &Take) -> anyhow::Result
         keys: state.len(),
         rules: snapshot.rules().map(str::to_string),
         left_out: snapshot.left_out().map(str::to_string).collect(),
+        terms: snapshot.terms().clone(),
     };
     // Every value was checked when it was read.
     let entries = state.iter().filter_map(|(key, value)| taken::entry_line(key, value).ok());
@@ -401,7 +403,7 @@ pub fn say_unwitnessed(why: &str, as_json: Option<Value>) {
 
 fn show(context: &Context, workspace: &Workspace, args: &Show) -> anyhow::Result<Exit> {
     let reading = args.readable.reading(context)?;
-    let snapshot = match read(workspace, &reading, &args.source)? {
+    let snapshot = match read(context, workspace, &reading, &args.source)? {
         Ok(snapshot) => snapshot,
         Err(unreadable) => return Ok(unwitnessed(&unreadable, args.json)),
     };

@@ -1,6 +1,7 @@
 //! A state that somebody read who is not the agent.
 
-use alloc::collections::BTreeSet;
+use alloc::borrow::Cow;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -35,6 +36,12 @@ pub trait StateReader {
     fn left_out(&self) -> Vec<String> {
         Vec::new()
     }
+    /// What decides what keys and values mean and may change until the next look, by how these keys
+    /// begin, in either case of ASCII letters: the key columns of a table. What is said of all keys
+    /// decides only values: the filters of a repository.
+    fn terms(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 /// A state, and who stands for it.
@@ -51,6 +58,7 @@ pub struct Snapshot {
     taken_at: Option<String>,
     rules: Option<String>,
     left_out: BTreeSet<String>,
+    terms: BTreeMap<String, String>,
 }
 
 /// A snapshot that could not be read: nothing can be told.
@@ -77,6 +85,7 @@ impl Snapshot {
                 taken_at: reader.taken_at(),
                 rules: reader.rules(),
                 left_out: reader.left_out().into_iter().collect(),
+                terms: reader.terms(),
             }),
             Err(reason) => Err(Unreadable { origin: source, reason }),
         }
@@ -115,6 +124,30 @@ impl Snapshot {
     /// The keys that were there and were left out, and the folders of such keys.
     pub fn left_out(&self) -> impl Iterator<Item = &str> {
         self.left_out.iter().map(String::as_str)
+    }
+
+    /// What decides what keys and values mean, by how these keys begin.
+    pub fn terms(&self) -> &BTreeMap<String, String> {
+        &self.terms
+    }
+
+    /// How the keys begin that begin like this one but for the case of letters, and by what they were
+    /// read.
+    pub(super) fn term_of(&self, key: &str) -> Option<(&str, &str)> {
+        let like = |begin: &str| {
+            key.get(..begin.len()).is_some_and(|start| start.eq_ignore_ascii_case(begin))
+        };
+        let mut terms = self.terms.iter().map(|(begin, term)| (begin.as_str(), term.as_str()));
+        terms.find(|(begin, _)| like(begin))
+    }
+
+    /// The key, beginning as the keys do that begin like it.
+    pub(super) fn spelled<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        let spelled = self.term_of(key).map(|(begin, _)| (begin, key.split_at(begin.len())));
+        match spelled {
+            Some((begin, (given, rest))) if begin != given => format!("{begin}{rest}").into(),
+            _ => key.into(),
+        }
     }
 
     /// May this key have been there, and was left out?

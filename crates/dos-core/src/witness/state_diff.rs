@@ -1,6 +1,6 @@
 //! The difference of two states, as a witness: is what was claimed in it?
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -219,9 +219,25 @@ impl<'a> StateDiff<'a> {
     }
 
     /// Why what is missing on one side may only have gone out of sight, where that is so.
-    pub fn out_of_sight(&self) -> Option<&'static str> {
-        let hides = |change: &Change<'_>| self.hides(change.key());
-        self.other_rules().or_else(|| self.delta.changes().iter().find_map(hides))
+    pub fn out_of_sight(&self) -> Option<String> {
+        let other_rules = self.other_rules().map(ToOwned::to_owned);
+        let changes = || self.delta.changes().iter().map(Change::key);
+        other_rules.or_else(|| changes().find_map(|key| self.hides(key)))
+    }
+
+    /// Why a key of the one side may be another thing on the other.
+    fn other_terms(&self, key: &str) -> Option<String> {
+        let (begin, before) = self.before.term_of(key)?;
+        let (_, after) = self.after.term_of(key)?;
+        let has = |side: &Snapshot| side.state().get(key).is_some();
+        // What applies to all keys decides values, not what is there.
+        let applies = !begin.is_empty() || has(self.before) && has(self.after);
+        (applies && before != after).then(|| {
+            format!(
+                "it was read by {before} before and by {after} after, so that one key may be two \
+                 things, or one thing have two keys or values"
+            )
+        })
     }
 
     fn other_rules(&self) -> Option<&'static str> {
@@ -231,8 +247,9 @@ impl<'a> StateDiff<'a> {
         (self.before.rules() != self.after.rules()).then_some(why)
     }
 
-    /// Why a key that is missing on one side may be there all the same.
-    fn hides(&self, key: &str) -> Option<&'static str> {
+    /// Why a key that is missing on one side may be there all the same, or one that is on both may not
+    /// be the same.
+    fn hides(&self, key: &str) -> Option<String> {
         let why = "git ignores a file of this name on the side where it is missing (git check-ignore \
                    -v says by which rule), so that it may only have gone out of sight; read both \
                    with tree:FOLDER and --no-ignore";
@@ -240,9 +257,10 @@ impl<'a> StateDiff<'a> {
         let is_hidden = |side: &Snapshot| lacks(side) && side.leaves_out(key);
         if lacks(self.before) || lacks(self.after) {
             let is_hidden = is_hidden(self.before) || is_hidden(self.after);
-            return self.other_rules().or_else(|| is_hidden.then_some(why));
+            let hidden = self.other_rules().or_else(|| is_hidden.then_some(why));
+            return hidden.map(ToOwned::to_owned).or_else(|| self.other_terms(key));
         }
-        None
+        self.other_terms(key)
     }
 
     /// What changed.
@@ -257,12 +275,16 @@ impl<'a> StateDiff<'a> {
         witness_effect(Some(&claim.effect), &[facts])
     }
 
-    /// The key as it is in the states: as it was given, else without blanks at its ends.
-    fn key_meant<'k>(&self, key: &'k str) -> &'k str {
-        let known = |state: &State| state.get(key).is_some();
-        match known(self.before.state()) || known(self.after.state()) {
-            true => key,
-            false => key.trim(),
+    /// The key as it is in the states: as it was given, else without blanks at its ends, beginning as
+    /// they spell it.
+    fn key_meant<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        let known = |side: &Snapshot| side.state().get(key).is_some();
+        match known(self.before) || known(self.after) {
+            true => key.into(),
+            false => match self.after.spelled(key.trim()) {
+                Cow::Borrowed(key) => self.before.spelled(key),
+                spelled => spelled,
+            },
         }
     }
 
@@ -331,8 +353,9 @@ impl EvidenceSource for Expecting<'_> {
 
     fn look(&self, subject: &str) -> Result<(Sight, String), String> {
         let key = self.diff.key_meant(subject);
+        let key = key.as_ref();
         if let Some(why) = self.diff.hides(key) {
-            return Err(why.to_owned());
+            return Err(why);
         }
         for expected in self.expect {
             if let Expectation::Value { path, .. } = expected

@@ -2,6 +2,7 @@
 //! keys. Its SHA-256 is its name, and covers all of it.
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -37,6 +38,8 @@ pub struct Origin {
     pub rules: Option<String>,
     /// The keys that were there and were left out; all that is below one that ends with `/`.
     pub left_out: Vec<String>,
+    /// What decides what keys and values mean, by how these keys begin.
+    pub terms: BTreeMap<String, String>,
 }
 
 /// The name of a snapshot that is kept.
@@ -121,6 +124,9 @@ impl Origin {
         if let (Some(header), false) = (header.as_object_mut(), self.left_out.is_empty()) {
             header.insert("left_out".to_owned(), self.left_out.as_slice().into());
         }
+        if let (Some(header), false) = (header.as_object_mut(), self.terms.is_empty()) {
+            header.insert("terms".to_owned(), json!(self.terms));
+        }
         json::canonical(&header) + "\n"
     }
 
@@ -154,7 +160,13 @@ impl Origin {
             Some(_) => None,
         };
         let left_out = left_out.ok_or_else(|| bad("no left_out"))?;
-        Ok(Self { source, shape, rung, taken_at, keys, rules, left_out })
+        let terms = header.get("terms").map_or(Some(BTreeMap::new()), |terms| {
+            let text =
+                |(begin, term): (&String, &Value)| Some((begin.clone(), term.as_str()?.to_owned()));
+            terms.as_object()?.iter().map(text).collect()
+        });
+        let terms = terms.ok_or_else(|| bad("no terms"))?;
+        Ok(Self { source, shape, rung, taken_at, keys, rules, left_out, terms })
     }
 }
 

@@ -4,6 +4,7 @@
 //! written into the repository (git only renews the times of objects that it has already): the work
 //! tree is added to an index and to objects of our own.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -14,23 +15,40 @@ use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::json::canonical;
 use dos_core::limits::STATE_BYTES_MAX;
 use dos_core::witness::{State, StateBuilder, StateReader, WitnessRung};
+use dos_store::snapshot::hex;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::Reading;
 use super::path_key;
 use crate::{bounded, spawn};
+
+/// Settings beside `filter.*` that decide what git takes for the content or the mode of a file.
+const CONVERSIONS: [&str; 7] = [
+    "attr.tree",
+    "core.attributesfile",
+    "core.autocrlf",
+    "core.eol",
+    "core.filemode",
+    "core.ignorecase",
+    "core.symlinks",
+];
+/// Where a folder says how git is to take what is in it.
+const ATTRIBUTES: &str = ".gitattributes";
 
 /// A tree that git knows.
 pub struct GitTree<'a> {
     revision: &'a str,
     reading: &'a Reading<'a>,
     left_out: Vec<String>,
+    /// The SHA-256 of what decides how files are taken; none of a revision.
+    conversions: Option<String>,
 }
 
 impl<'a> GitTree<'a> {
     /// A revision, or the work tree where it is empty, and how it is read.
     pub fn new(revision: &'a str, reading: &'a Reading<'a>) -> Self {
-        Self { revision, reading, left_out: Vec::new() }
+        Self { revision, reading, left_out: Vec::new(), conversions: None }
     }
 }
 
@@ -52,11 +70,16 @@ impl StateReader for GitTree<'_> {
         self.left_out.clone()
     }
 
+    fn terms(&self) -> BTreeMap<String, String> {
+        let term = |sha256: &String| format!("the filters and attributes {sha256}");
+        self.conversions.iter().map(|sha256| (String::new(), term(sha256))).collect()
+    }
+
     fn read(&mut self) -> Result<State, String> {
         let git = Git { folder: self.reading.folder, within: self.reading.within };
         if self.revision.is_empty() {
-            let (state, left_out) = git.work_tree()?;
-            self.left_out = left_out;
+            let (state, left_out, conversions) = git.work_tree()?;
+            (self.left_out, self.conversions) = (left_out, Some(conversions));
             return Ok(state);
         }
         if self.revision.starts_with('-') {
@@ -68,7 +91,7 @@ impl StateReader for GitTree<'_> {
             true => format!("there is no revision {:?}", self.revision),
             false => error,
         })?;
-        git.listed(git.command(), &tree, State::builder())
+        Ok(git.listed(git.command(), &tree, State::builder())?.0)
     }
 }
 
@@ -80,8 +103,9 @@ struct Git<'a> {
 }
 
 impl Git<'_> {
-    /// What a commit of everything would hold now, and what it would leave out.
-    fn work_tree(&self) -> Result<(State, Vec<String>), String> {
+    /// What a commit of everything would hold now, what it would leave out, and the SHA-256 of what
+    /// decided how git took the files.
+    fn work_tree(&self) -> Result<(State, Vec<String>, String), String> {
         let place = |name: &str| -> Result<Utf8PathBuf, String> {
             let path = ["rev-parse", "--path-format=absolute", "--git-path", name];
             Ok(Utf8PathBuf::from(self.text(self.command(), &path)?))
@@ -134,8 +158,57 @@ impl Git<'_> {
             self.bytes(adds, &[])?;
         }
         let tree = self.text(ours(), &["write-tree"])?;
-        let state = root.listed(ours(), &tree, state)?;
-        Ok((state, root.ignored(ours())?))
+        let (state, nested) = root.listed(ours(), &tree, state)?;
+        for path in nested {
+            root.checked_out(&path)?;
+        }
+        let ignored = root.ignored(ours())?;
+        let conversions = root.conversions(&place("info/attributes")?, &state, &ignored)?;
+        Ok((state, ignored, conversions))
+    }
+
+    /// Git goes by the index where a repository in the work tree has lost its `.git`: nobody can tell
+    /// which commit is there. One that is not checked out has an empty folder.
+    fn checked_out(&self, path: &[u8]) -> Result<(), String> {
+        let folder = self.folder.as_std_path().join(OsStr::from_bytes(path));
+        let has_files = fs::read_dir(&folder).is_ok_and(|mut names| names.next().is_some());
+        match has_files && fs::symlink_metadata(folder.join(".git")).is_err() {
+            true => Err(format!(
+                "{} has files and no .git, so that git cannot tell which commit of it is there",
+                folder.display()
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// The SHA-256 of the settings and attributes by which git takes the files of the work tree.
+    fn conversions(
+        &self,
+        own: &Utf8Path,
+        state: &State,
+        ignored: &[String],
+    ) -> Result<String, String> {
+        let listing = self.bytes(self.command(), &["config", "--list", "-z"])?;
+        let decides = |setting: &&[u8]| {
+            let name = setting.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            name.starts_with(b"filter.") || CONVERSIONS.iter().any(|it| it.as_bytes() == name)
+        };
+        let settings = listing.split(|byte| *byte == 0).filter(decides).map(path_key);
+        let is_one = |key: &str| key.rsplit('/').next() == Some(ATTRIBUTES);
+        let tracked = state.iter().filter(|(key, _)| is_one(key));
+        let tracked = tracked.map(|(key, value)| format!("{key} {value}"));
+        // An older git does not say where these two are.
+        let named = |name: &str| self.text(self.command(), &["var", name]).unwrap_or_default();
+        let beside = ["GIT_ATTR_GLOBAL", "GIT_ATTR_SYSTEM"].map(|name| (name, named(name).into()));
+        let hidden = ignored.iter().filter(|key| is_one(key));
+        let hidden = hidden.map(|key| (key.as_str(), self.folder.join(key)));
+        let files = beside.into_iter().chain([("info", own.to_owned())]).chain(hidden);
+        // Where there is none, it is as good as empty.
+        let content = |file: Utf8PathBuf| fs::read(file).unwrap_or_default();
+        let contents =
+            files.map(|(name, file)| format!("{name} {}", hex(&Sha256::digest(content(file)))));
+        let all: Vec<String> = settings.chain(tracked).chain(contents).collect();
+        Ok(hex(&Sha256::digest(canonical(&json!(all)))))
     }
 
     /// What is there and is ignored: files, and folders with a `/` behind them.
@@ -207,13 +280,14 @@ impl Git<'_> {
         command
     }
 
-    /// The entries of a tree, all of them.
+    /// The entries of a tree, all of them, and which are repositories of their own.
     fn listed(
         &self,
         command: Command,
         tree: &str,
         mut state: StateBuilder,
-    ) -> Result<State, String> {
+    ) -> Result<(State, Vec<Vec<u8>>), String> {
+        let mut nested = Vec::new();
         if tree.is_empty() || !tree.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(format!("git named no tree, but {tree:?}"));
         }
@@ -228,8 +302,11 @@ impl Git<'_> {
             let value = canonical(&json!({"mode": mode, "oid": oid, "type": kind}));
             let path = path.strip_prefix(b"\t").ok_or_else(odd)?;
             state.insert(&path_key(path), &value).map_err(|error| error.to_string())?;
+            if kind == Some("commit") {
+                nested.push(path.to_vec());
+            }
         }
-        state.finish().map_err(|error| error.to_string())
+        Ok((state.finish().map_err(|error| error.to_string())?, nested))
     }
 
     fn text(&self, command: Command, arguments: &[&str]) -> Result<String, String> {

@@ -123,7 +123,7 @@ impl Source {
                     Some((path, table)) => (path, Some(table).filter(|table| !table.is_empty())),
                     None => (shown.as_str(), None),
                 };
-                Box::new(Database { path: at(path), table, shown })
+                Box::new(Database::new(at(path), table, shown))
             }
             Self::Taken(_) => return None,
             Self::Tree(shown) => Box::new(Folder::new(at(shown), shown, reading)),

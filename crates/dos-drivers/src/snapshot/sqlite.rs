@@ -5,6 +5,7 @@
 //! files that its writers keep there, or, where nobody has it open, as one that does not change,
 //! which is checked afterwards.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -32,11 +33,20 @@ const ROW: &str = "row ";
 /// A database, or one table of it.
 pub struct Database<'a> {
     /// Where it is.
-    pub path: Utf8PathBuf,
+    path: Utf8PathBuf,
     /// The table; all when there is none.
-    pub table: Option<&'a str>,
+    table: Option<&'a str>,
     /// As it was typed.
-    pub shown: &'a str,
+    shown: &'a str,
+    /// How the keys of each table begin, and what they are made of.
+    terms: BTreeMap<String, String>,
+}
+
+impl<'a> Database<'a> {
+    /// The database there, or this table of it, and as it was typed.
+    pub fn new(path: Utf8PathBuf, table: Option<&'a str>, shown: &'a str) -> Self {
+        Self { path, table, shown, terms: BTreeMap::new() }
+    }
 }
 
 impl StateReader for Database<'_> {
@@ -47,12 +57,17 @@ impl StateReader for Database<'_> {
     fn shape(&self) -> String {
         match self.table {
             None => "every table of a database".to_string(),
-            Some(table) => format!("the table {table:?} of a database"),
+            // SQLite takes both for one table.
+            Some(table) => format!("the table {:?} of a database", table.to_ascii_lowercase()),
         }
     }
 
     fn rung(&self) -> WitnessRung {
         WitnessRung::OsRecorded
+    }
+
+    fn terms(&self) -> BTreeMap<String, String> {
+        self.terms.clone()
     }
 
     fn read(&mut self) -> Result<State, String> {
@@ -188,19 +203,22 @@ fn escaped(path: &Utf8Path) -> String {
 }
 
 impl Database<'_> {
-    fn state(&self, connection: &Connection) -> Result<State, Failure> {
+    fn state(&mut self, connection: &Connection) -> Result<State, Failure> {
         connection.execute_batch("BEGIN")?;
         let mut tables = tables(connection)?;
         if let Some(wanted) = self.table {
-            if !tables.iter().any(|table| table == wanted) {
+            let is_wanted = |table: &String| table.eq_ignore_ascii_case(wanted);
+            if !tables.iter().any(is_wanted) {
                 let known = tables.join(", ");
                 return Err(Failure::Table(format!("it has no table {wanted:?}, but {known}")));
             }
-            tables.retain(|table| table == wanted);
+            tables.retain(is_wanted);
         }
         let mut state = State::builder();
+        self.terms.clear();
         for table in &tables {
-            rows(connection, table, &mut state)?;
+            let (begin, made_of) = rows(connection, table, &mut state)?;
+            self.terms.insert(begin, made_of);
         }
         Ok(state.finish()?)
     }
@@ -216,13 +234,18 @@ fn tables(connection: &Connection) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-fn rows(connection: &Connection, table: &str, state: &mut StateBuilder) -> Result<(), Failure> {
+/// Puts the rows of a table into the state. How their keys begin, and what they are made of.
+fn rows(
+    connection: &Connection,
+    table: &str,
+    state: &mut StateBuilder,
+) -> Result<(String, String), Failure> {
     let mut columns =
         connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk")?;
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let keys: Vec<String> = columns
-        .query_map([table], |row| Ok(format!("t.{}", quoted(&row.get::<_, String>(0)?))))?
-        .collect::<Result<_, _>>()?;
+    let columns: Vec<String> =
+        columns.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let keys: Vec<String> = columns.iter().map(|name| format!("t.{}", quoted(name))).collect();
     let number = row_number(connection, table)?;
     let no_key = || Failure::Table(format!("a row of {table} has no key of its own"));
     if keys.is_empty() && number.is_none() {
@@ -262,7 +285,8 @@ fn rows(connection: &Connection, table: &str, state: &mut StateBuilder) -> Resul
         };
         state.insert(&format!("{shown}:{key}"), &value)?;
     }
-    Ok(())
+    let made_of = if columns.is_empty() { "row number".to_string() } else { columns.join(", ") };
+    Ok((format!("{shown}:"), format!("{shown} ({made_of})")))
 }
 
 /// By which name the rows of a table can be asked for their number, if they have one.

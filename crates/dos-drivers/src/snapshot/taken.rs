@@ -1,5 +1,7 @@
 //! A snapshot that was taken before.
 
+use std::collections::BTreeMap;
+
 use dos_core::witness::taken::{self, Origin, Seal};
 use dos_core::witness::{State, StateReader, WitnessRung};
 use dos_store::disk::RealDisk;
@@ -61,6 +63,10 @@ impl StateReader for TakenSnapshot<'_> {
 
     fn left_out(&self) -> Vec<String> {
         self.origin.as_ref().map(|origin| origin.left_out.clone()).unwrap_or_default()
+    }
+
+    fn terms(&self) -> BTreeMap<String, String> {
+        self.origin.as_ref().map(|origin| origin.terms.clone()).unwrap_or_default()
     }
 
     fn seal(&self) -> Option<String> {

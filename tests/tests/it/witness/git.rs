@@ -244,3 +244,83 @@ fn a_time_that_was_put_back_hides_no_change() {
     });
     ask(&env, "a", "git:HEAD", "git:").exits(0);
 }
+
+#[test]
+fn a_change_of_filters_or_attributes_makes_no_change_of_content_up() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("a", "1\n"), ("b", "1\n"), (".gitignore", "sub/.gitattributes\n")], "start");
+    let claims = |before: &str| ask(&env, "a", before, "git:");
+    env.dos("snapshot take before --from git:").exits(0);
+    // Git believes what it knows of a file until its time is another.
+    let touch = || env.write("a", "1\n");
+    let filter = |command: &str| git(&env, &["config", "filter.odd.clean", command]);
+    // Nothing is filtered by it, and yet nobody can tell.
+    filter("tr 1 2");
+    let answer = claims("before").exits(3).json();
+    assert!(answer["reason"].as_str().unwrap().contains("by the filters and attributes"));
+    env.dos("snapshot take filtered --from git:").exits(0);
+    for attributes in [".git/info/attributes", ".gitattributes", "sub/.gitattributes"] {
+        env.write(attributes, "a filter=odd\n");
+        touch();
+        claims("filtered").exits(3);
+        fs::remove_file(env.path(attributes)).unwrap();
+        touch();
+        claims("filtered").exits(1);
+    }
+    env.write("elsewhere", "a filter=odd\n");
+    env.dos("snapshot take more --from git:").exits(0);
+    git(&env, &["config", "core.attributesFile", env.path("elsewhere").to_str().unwrap()]);
+    touch();
+    claims("more").exits(3);
+    // What is there is there, by whatever filters.
+    env.write("new", "x");
+    fs::remove_file(env.path("b")).unwrap();
+    let kinds = "--before more --after git: --expect";
+    env.dos(&format!("state-diff new {kinds} inserted")).exits(0);
+    env.dos(&format!("state-diff b {kinds} deleted")).exits(0);
+    let delta = env.dos("state-diff --before more --after git:");
+    delta.exits(0).prints("NOTE      it was read by the filters and attributes");
+    // By the same ones a change is one, wherever the repository is.
+    env.dos("snapshot take last --from git:").exits(0);
+    env.write("a", "3\n");
+    claims("last").exits(0);
+}
+
+#[test]
+fn a_submodule_that_lost_its_commit_is_not_what_it_was() {
+    let env = empty();
+    let commits = |folder: &str| {
+        git(&env, &["-C", folder, "add", "-A"]);
+        git(&env, &["-C", folder, "commit", "-q", "-m", "x"]);
+    };
+    for folder in ["../sub", "."] {
+        git(&env, &["init", "-q", folder]);
+        env.write(format!("{folder}/a"), "1");
+        commits(folder);
+    }
+    git(&env, &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../sub", "s"]);
+    commits(".");
+    let asked = |expect: &str| {
+        env.dos(&format!("state-diff s --before git:HEAD --after git: --expect {expect}"))
+    };
+    env.write("s/a", "2");
+    commits("s");
+    asked("updated").exits(0);
+    let head = env.path(".git/modules/s/HEAD");
+    let held = fs::read(&head).unwrap();
+    fs::write(&head, "garbage").unwrap();
+    asked("updated").exits(3).prints("not a git repository");
+    fs::remove_file(&head).unwrap();
+    asked("updated").exits(3).prints("not a git repository");
+    fs::write(&head, held).unwrap();
+    asked("updated").exits(0);
+    // Its files are there, and git goes by what it was.
+    fs::remove_file(env.path("s/.git")).unwrap();
+    asked("updated").exits(3).prints("has files and no .git");
+    // One that is not checked out is as it was committed, and one that is gone is gone.
+    fs::remove_file(env.path("s/a")).unwrap();
+    asked("updated").exits(1);
+    fs::remove_dir(env.path("s")).unwrap();
+    asked("deleted").exits(0);
+}

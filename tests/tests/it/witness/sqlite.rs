@@ -271,3 +271,71 @@ fn no_two_rows_share_a_key() {
     env.dos("snapshot show sqlite:x.db").exits(3).prints("a row of lost has no key of its own");
     writer.close();
 }
+
+/// A table keyed by something else, or spelled in another way, has other keys for the same rows.
+#[test]
+fn a_key_counts_only_where_it_is_made_of_the_same_columns() {
+    let env = empty();
+    let mut writer = Writer::open(&env, "x.db");
+    writer.runs(
+        "CREATE TABLE orders(id INTEGER PRIMARY KEY, code INTEGER); \
+         INSERT INTO orders VALUES (1, 2), (3, 1); \
+         CREATE TABLE notes(id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a');",
+    );
+    for source in ["sqlite:x.db", "sqlite:x.db#orders"] {
+        let name = source.replace([':', '#', '.'], "-");
+        env.dos(&format!("snapshot take {name} --from {source}")).exits(0);
+    }
+    writer.runs(
+        "CREATE TABLE other(id INTEGER, code INTEGER PRIMARY KEY); \
+         INSERT INTO other SELECT * FROM orders; DROP TABLE orders; \
+         ALTER TABLE other RENAME TO orders; UPDATE notes SET text = 'b'; \
+         CREATE TABLE late(id INTEGER PRIMARY KEY); INSERT INTO late VALUES (1);",
+    );
+    for source in ["sqlite:x.db", "sqlite:x.db#orders"] {
+        let name = source.replace([':', '#', '.'], "-");
+        // Of these the first is another row now, the second is on one side, and the third on none.
+        for key in ["orders:1", "orders:2", "orders:3", "orders:4"] {
+            let answer = ask(&env, key, &name, source).exits(3).json();
+            let reason = answer["reason"].as_str().unwrap();
+            assert!(
+                reason.contains("by orders (id) before and by orders (code) after"),
+                "{reason}"
+            );
+        }
+        let delta = format!("state-diff --before {name} --after {source}");
+        env.dos(&delta).exits(0).prints("NOTE      it was read by orders (id)");
+    }
+    // The other tables are what they were.
+    for key in ["notes:1", "late:1"] {
+        ask(&env, key, "sqlite-x-db", "sqlite:x.db").exits(0);
+    }
+    env.dos("state-diff notes:1 late:1 --before sqlite-x-db --after sqlite:x.db").exits(0);
+    writer.close();
+}
+
+#[test]
+fn a_table_is_found_in_either_case_and_is_not_deleted_by_another() {
+    let env = empty();
+    let mut writer = Writer::open(&env, "x.db");
+    writer.runs(
+        "CREATE TABLE Orders(id INTEGER PRIMARY KEY, s); INSERT INTO Orders VALUES (1, 'a');",
+    );
+    env.dos("snapshot take before --from sqlite:x.db#ORDERS").exits(0);
+    env.dos("snapshot take all --from sqlite:x.db").exits(0);
+    writer.runs("UPDATE orders SET s = 'b';");
+    assert_eq!(read(&env, "sqlite:x.db#orders").keys().collect::<Vec<_>>(), ["Orders:1"]);
+    for (key, table) in [("Orders:1", "Orders"), ("orders:1", "orders"), (" ORDERS:1 ", "oRDERS")] {
+        ask(&env, key, "before", &format!("sqlite:x.db#{table}")).exits(0);
+        ask(&env, key, "all", "sqlite:x.db").exits(0);
+    }
+    ask(&env, "orders:2", "all", "sqlite:x.db").exits(1);
+    // SQLite still finds it by both.
+    writer.runs("ALTER TABLE Orders RENAME TO x; ALTER TABLE x RENAME TO orders;");
+    let deleted = "--expect deleted --before all --after sqlite:x.db";
+    for key in ["orders:1", "Orders:1"] {
+        let said = "by Orders (id) before and by orders (id) after";
+        env.dos(&format!("state-diff {key} {deleted}")).exits(3).prints(said);
+    }
+    writer.close();
+}

@@ -114,8 +114,8 @@ pub fn read_both(
     compared: &Compared,
 ) -> anyhow::Result<Both> {
     let reading = compared.readable.reading(context)?;
-    let before = snapshot::read(workspace, &reading, before)?;
-    let after = snapshot::read(workspace, &reading, after)?;
+    let before = snapshot::read(context, workspace, &reading, before)?;
+    let after = snapshot::read(context, workspace, &reading, after)?;
     Ok(before.and_then(|before| Ok((before, after?))))
 }
 
