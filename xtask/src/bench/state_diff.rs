@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
 
 use super::{Bench, PEAK, median, ratio, shown};
 
@@ -161,6 +162,34 @@ impl Bench {
             ratio(work_tree, status)
         );
         println!("  dos snapshot show git:HEAD {}\n", shown(revision));
+        self.changes_of(&folder)
+    }
+
+    /// In that folder three files are changed, and nothing else is seen to be, each way it is read.
+    fn changes_of(&self, folder: &Path) -> anyhow::Result<()> {
+        let asked = |arguments: &[&str]| -> anyhow::Result<Value> {
+            let output = Command::new(&self.dos).args(arguments).current_dir(folder).output()?;
+            ensure!(output.status.success(), "dos {arguments:?} ended with {}", output.status);
+            Ok(serde_json::from_slice::<Value>(&output.stdout)?)
+        };
+        fs::write(folder.join(".gitignore"), ".dos/\n")?;
+        for (name, source) in [("tree", "tree:."), ("git", "git:")] {
+            let taken = asked(&["snapshot", "take", name, "--from", source, "--json"])?;
+            ensure!(taken["keys"].as_u64() >= Some(FILES as u64), "{source}: {taken}");
+        }
+        fs::write(folder.join("pkg000/mod00/f0.rs"), "changed\n")?;
+        fs::write(folder.join("pkg199/mod19/new.rs"), "new\n")?;
+        fs::remove_file(folder.join("pkg100/mod10/f100500.rs"))?;
+        for (name, source) in [("tree", "tree:."), ("git", "git:")] {
+            let delta = asked(&["state-diff", "--before", name, "--after", source, "--json"])?;
+            let wanted = json!({
+                "inserted": ["pkg199/mod19/new.rs"],
+                "deleted": ["pkg100/mod10/f100500.rs"],
+                "updated": ["pkg000/mod00/f0.rs"],
+            });
+            ensure!(delta["delta"] == wanted, "{source}: {}", delta["delta"]);
+        }
+        println!("  three files changed, and nothing else was seen to: tree:, git:\n");
         Ok(())
     }
 }

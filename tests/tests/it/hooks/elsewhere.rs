@@ -104,6 +104,11 @@ fn work_trees_with_one_set_of_lanes_have_it_from_everywhere() {
     // An operation on a checkout hits those who work in that checkout.
     assert_eq!(runs(&env, "two", "bob", "git -C ../one stash"), Verdict::Pass);
     assert!(warned(runs(&env, "one", "bob", "git -C ../two stash")).contains("alice"));
+    // They work in it wherever it is moved.
+    git(&env, "main", "worktree move ../two ../three");
+    assert!(warned(runs(&env, "one", "bob", "git -C ../three stash")).contains("alice"));
+    git(&env, "main", "worktree add -q ../two -b other");
+    assert_eq!(runs(&env, "one", "bob", "git -C ../two stash"), Verdict::Pass);
 }
 
 #[test]
@@ -174,6 +179,11 @@ fn a_workspace_inside_another_hides_nothing_and_a_work_tree_is_its_own() {
         let file = env.path("main/api/nested/x.py").into_os_string().into_string().unwrap();
         assert!(denied(writes(&env, cwd, "bob", &file)).contains("alice holds global"), "{cwd}");
     }
+    // A submodule is a repository of its own, and yet a part of the folder that it is in.
+    git(&env, "main", "-c protocol.file.allow=always submodule --quiet add ../main api/sub");
+    env.write("main/api/sub/dos.toml", API_WEB);
+    let file = env.path("main/api/sub/x.py").into_os_string().into_string().unwrap();
+    assert!(denied(writes(&env, "main", "bob", &file)).contains("alice holds global"));
 }
 
 #[test]
