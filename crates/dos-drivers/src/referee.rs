@@ -21,7 +21,7 @@ use dos_core::timestamp::OutOfRange;
 use dos_store::clock::{Clock, RealClock};
 use dos_store::disk::RealDisk;
 use dos_store::journal::{Compacted, History};
-use dos_store::{Ledger, StoreError, Workspace};
+use dos_store::{Ledger, StoreError, Workspace, worktree};
 
 use crate::process;
 use crate::watch::Watch;
@@ -132,9 +132,9 @@ impl<'a> Referee<'a> {
     /// Decides a command and makes the decision durable.
     pub fn act(&self, command: &Command, lock_wait: Duration) -> Result<Outcome, RefereeError> {
         let policy = &self.workspace.config.policy;
-        let command = &self.placed(command);
         command.check().map_err(DecideError::from)?;
         self.prepare()?;
+        let command = &self.placed(command);
         let outcome = self.ledger.transact(lock_wait, |live| -> Result<_, RefereeError> {
             let decision = decide(live, command, &self.moment(live)?, policy)?;
             Ok((decision.entries, decision.outcome))
@@ -204,12 +204,19 @@ impl<'a> Referee<'a> {
             Command::Acquire(Acquire { worktree, .. }) | Command::Adopt(Adopt { worktree, .. }) => {
                 worktree.get_or_insert_with(|| WorkTree {
                     path: self.workspace.root.to_string(),
-                    id: self.workspace.worktree_id().map(str::to_string),
+                    id: self.worktree_id(),
                 });
             }
             _ => {}
         }
         Cow::Owned(command)
+    }
+
+    /// Which work tree this is, marked so that it is known when it was moved.
+    fn worktree_id(&self) -> Option<String> {
+        let own = self.workspace.linked.as_ref().and_then(|linked| linked.own.as_ref());
+        let known = || self.workspace.worktree_id().map(str::to_string);
+        own.and_then(|own| worktree::identified(&RealDisk, own)).or_else(known)
     }
 
     /// Makes the folders of journal and lock.

@@ -146,6 +146,16 @@ pub enum StoreError {
         /// The repository.
         target: Utf8PathBuf,
     },
+    /// A work tree is in another place than its repository has it.
+    #[error(
+        "{path} says that this is a work tree of {target}, which knows it in another place, where nothing is"
+    )]
+    Moved {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The repository.
+        target: Utf8PathBuf,
+    },
     /// The state of a workspace belongs to another user.
     #[error("{path} belongs to another user (number {owner})")]
     ForeignOwner {
@@ -246,6 +256,10 @@ impl StoreError {
                  once: dos doctor --trust"
                     .to_string()
             }
+            Self::Moved { path, .. } => format!(
+                "tell git where it is now: git -C '{}' worktree repair",
+                path.parent().unwrap_or(path)
+            ),
             Self::NoHome => "set DISPATCH_HOME to a folder of this user".to_string(),
             Self::BadCursor { path } => {
                 format!("put its content back, or remove {path} to export every row again")

@@ -31,6 +31,13 @@ pub enum Distrust {
         /// The repository.
         target: Utf8PathBuf,
     },
+    /// The repository of a work tree knows it in another place, where nothing is.
+    Moved {
+        /// Its `.git` file.
+        path: Utf8PathBuf,
+        /// The repository.
+        target: Utf8PathBuf,
+    },
     /// Another user owns it.
     Owner {
         /// The folder.
@@ -44,7 +51,9 @@ impl Distrust {
     /// What would have to be trusted, as it is written down.
     fn to_json(&self, root: &Utf8Path) -> Value {
         match self {
-            Self::Outside { path, target } | Self::Claimed { path, target } => {
+            Self::Outside { path, target }
+            | Self::Claimed { path, target }
+            | Self::Moved { path, target } => {
                 json!({"root": root.as_str(), "path": path.as_str(), "target": target.as_str()})
             }
             Self::Owner { path, owner } => {
@@ -66,6 +75,9 @@ impl Distrust {
             }
             Self::Claimed { path, target } => {
                 StoreError::Claimed { path: path.clone(), target: target.clone() }
+            }
+            Self::Moved { path, target } => {
+                StoreError::Moved { path: path.clone(), target: target.clone() }
             }
             Self::Owner { path, owner } => {
                 StoreError::ForeignOwner { path: path.clone(), owner: *owner }

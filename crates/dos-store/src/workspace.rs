@@ -81,7 +81,11 @@ impl Workspace {
             Scope::Worktree => None,
         };
         let claim = linked.as_ref().filter(|linked| !linked.is_known).map(|linked| {
-            Distrust::Claimed { path: linked.top.join(".git"), target: linked.common.clone() }
+            let (path, target) = (linked.top.join(".git"), linked.common.clone());
+            match linked.own {
+                Some(_) => Distrust::Moved { path, target },
+                None => Distrust::Claimed { path, target },
+            }
         });
         let state = match &linked {
             Some(linked) if linked.top == root => linked.main.clone(),

@@ -3,13 +3,17 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use dos_core::registry::normalized;
 
-use crate::disk::{Disk, FileId, read_small};
+use crate::disk::{Disk, DiskFile, FileId, read_small};
 
 /// The main work tree among the others, whose names are followed by a time.
 pub const MAIN: &str = "main";
 
 /// These files hold one path.
 const LINK_BYTES_MAX: usize = 16 * 1024;
+/// What is written beside git's own files of a work tree when somebody takes its first lane.
+const MARK: &str = "dos-id";
+/// Longer than any mark.
+const MARK_BYTES_MAX: usize = 64;
 /// People write into it.
 const CONFIG_BYTES_MAX: usize = 1024 * 1024;
 
@@ -23,6 +27,8 @@ pub struct Linked {
     pub main: Utf8PathBuf,
     /// The repository.
     pub common: Utf8PathBuf,
+    /// Where git keeps what is of this work tree alone; `None` for the main one.
+    pub own: Option<Utf8PathBuf>,
     /// Which of the repository's work trees beside the main one it is; `None` for the main one.
     pub id: Option<String>,
     /// Does the repository know of it? A `.git` file alone can be written by anybody.
@@ -32,7 +38,7 @@ pub struct Linked {
 /// A work tree beside the main one, as its repository has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Which one, wherever it is: the same until it is removed, and never again.
+    /// Which one, wherever it is: from its first lane on the same until it is removed, and never again.
     pub id: String,
     /// Its top folder. It need not be there.
     pub top: Utf8PathBuf,
@@ -53,7 +59,7 @@ pub fn linked<D: Disk>(disk: &D, folder: &Utf8Path) -> Option<Linked> {
     if matches!(disk.stat(&own), Ok(None)) {
         // Its repository was moved, or is not mounted here: nobody to meet, and nobody to ask.
         let (top, main) = (top.to_owned(), top.to_owned());
-        return Some(Linked { top, main, common: own, id: None, is_known: false });
+        return Some(Linked { top, main, common: own, own: None, id: None, is_known: false });
     }
     let Some(common) = common_folder(disk, &own) else {
         return main_elsewhere(disk, top, own);
@@ -70,7 +76,7 @@ pub fn linked<D: Disk>(disk: &D, folder: &Utf8Path) -> Option<Linked> {
     };
     let (top, main) = (top.to_owned(), shared(disk, &common));
     let id = Some(identity(disk, &own)?);
-    Some(Linked { top, main, common, id, is_known })
+    Some(Linked { top, main, common, own: Some(own), id, is_known })
 }
 
 /// The main work tree of a repository that is not in it.
@@ -79,7 +85,8 @@ fn main_elsewhere<D: Disk>(disk: &D, top: &Utf8Path, common: Utf8PathBuf) -> Opt
     let main = shared(disk, &common);
     let is_there = id_of(disk, &main) == id_of(disk, top);
     // Nothing in the repository says that this is its main work tree.
-    let claimed = Linked { top: top.to_owned(), main, common, id: None, is_known: false };
+    let top = top.to_owned();
+    let claimed = Linked { top, main, common, own: None, id: None, is_known: false };
     (!is_there).then_some(claimed)
 }
 
@@ -155,11 +162,33 @@ fn common_folder<D: Disk>(disk: &D, own: &Utf8Path) -> Option<Utf8PathBuf> {
     Some(common.canonicalize_utf8().unwrap_or(common))
 }
 
-/// Its name in the repository, which git gives to another one when it was removed, and when it was
-/// made: git writes this file then, and never again.
+/// Its name in the repository, which git gives to another one when it was removed, `@`, and its mark,
+/// which git then removes with its own files. A copy, a touch and a backup keep both. Before the first
+/// lane there is no mark.
 fn identity<D: Disk>(disk: &D, own: &Utf8Path) -> Option<String> {
-    let made = disk.stat(&own.join("commondir")).ok()??.modified;
-    Some(format!("{}@{}", own.file_name()?, made.as_millis()))
+    let mark = read_small(disk, &own.join(MARK), MARK_BYTES_MAX).ok().flatten();
+    let mark = mark.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let mark = mark.trim_end();
+    let mark = if mark.bytes().all(|byte| byte.is_ascii_hexdigit()) { mark } else { "" };
+    Some(format!("{}@{mark}", own.file_name()?))
+}
+
+/// The identity of the work tree whose own files git keeps there; marks it first, durably, where it is
+/// not. Of several who do so at once, one does; where nothing can be written, nobody.
+pub fn identified<D: Disk>(disk: &D, own: &Utf8Path) -> Option<String> {
+    let known = identity(disk, own)?;
+    if !known.ends_with('@') {
+        return Some(known);
+    }
+    let mark = format!("{:016x}", getrandom::u64().ok()?);
+    let draft = own.join(format!("{MARK}.{mark}"));
+    let written = disk.create_new(&draft, format!("{mark}\n").as_bytes());
+    let synced = written.and_then(|file| file.sync());
+    // Fails also where somebody else was first: then it is that mark that counts.
+    let _ = synced.and_then(|()| disk.link(&draft, &own.join(MARK)));
+    let _ = disk.remove(&draft);
+    let _ = disk.sync_dir(own);
+    identity(disk, own)
 }
 
 fn id_of<D: Disk>(disk: &D, folder: &Utf8Path) -> Option<FileId> {

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod links;
+mod names;
 mod reaping;
 mod trees;
 
@@ -120,6 +121,44 @@ fn a_repository_can_have_one_set_of_lanes() {
     let listed = projects(&env);
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0]["label"], "main");
+}
+
+#[test]
+fn forgetting_a_work_tree_names_its_project() {
+    let env = repository(&format!("{API_WEB}{SHARED}"), &["one"]);
+    env.dos("forget one").exits(1).says("no project one is known");
+    env.dos(&take("one", "api", "a")).exits(0);
+    let main = env.path("main").canonicalize().unwrap();
+    let said = format!("one is a work tree of the project {}", main.display());
+    env.dos("forget one").exits(1).says(&said);
+    assert_eq!(projects(&env).len(), 1);
+    env.dos("forget main").exits(0);
+    env.dos("forget one").exits(1).says("no project one is known");
+}
+
+#[test]
+fn a_card_that_cannot_be_read_is_not_passed_over_in_silence() {
+    let env = empty();
+    for folder in ["good", "torn", "odd"] {
+        env.write(format!("{folder}/dos.toml"), API_WEB);
+        env.dos(&take(folder, "api", "a")).exits(0);
+    }
+    fs::remove_dir_all(env.outer().join("home/.dos")).unwrap();
+    env.write("torn/.dos/project.json", "{\"project_id\": ");
+    fs::remove_file(env.path("odd/.dos/project.json")).unwrap();
+    fs::create_dir(env.path("odd/.dos/project.json")).unwrap();
+    let done = env.dos("reindex --under . --json");
+    let bad = ["odd", "torn"].map(|name| env.path(name).canonicalize().unwrap());
+    let bad = bad.map(|path| path.into_os_string().into_string().unwrap());
+    for path in &bad {
+        done.says(&format!("warning: {path} cannot be read"));
+    }
+    let answer = done.exits(0).json();
+    let mut unreadable: Vec<&str> =
+        answer["unreadable"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    unreadable.sort_unstable();
+    assert_eq!(unreadable, bad);
+    assert_eq!(field(&Value::Array(projects(&env)), "label"), ["good"]);
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! `dos forget`: takes a project out of the home registry.
 
+use camino::Utf8Path;
 use dos_core::registry::normalized;
+use dos_store::disk::RealDisk;
+use dos_store::home::Home;
+use dos_store::registry::project_names;
+use dos_store::worktree;
 use serde_json::{Value, json};
 
 use super::doctor::{counted, plain};
@@ -53,10 +58,22 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         output::line(&format!("forgotten: {} ({overrides})", plain(&project.root)));
     }
     if forgotten.is_empty() {
-        output::note(&format!(
-            "no project {} is known; `dos projects` lists them",
-            plain(&args.path)
-        ));
+        let shown = plain(&args.path);
+        output::note(&match project_of(context, &home, &path)? {
+            Some(main) => format!(
+                "{shown} is a work tree of the project {}; to forget that, name it",
+                plain(&main)
+            ),
+            None => format!("no project {shown} is known; `dos projects` lists them"),
+        });
     }
     Ok(exit)
+}
+
+/// The known project that has the state of the work tree at a path.
+fn project_of(context: &Context, home: &Home, path: &str) -> anyhow::Result<Option<String>> {
+    let linked = worktree::linked(&RealDisk, Utf8Path::new(path));
+    let Some(main) = linked.map(|linked| linked.main.into_string()) else { return Ok(None) };
+    let projects = context.registry(home).projects()?;
+    Ok(projects.iter().any(|row| project_names(row)[0] == main).then_some(main))
 }

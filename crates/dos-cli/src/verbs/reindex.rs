@@ -52,6 +52,10 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         let root = plain(root);
         output::note(&format!("warning: {root} cannot be looked at, and stays as it was"));
     }
+    for folder in missed(&done) {
+        let folder = plain(folder);
+        output::note(&format!("warning: {folder} cannot be read, or has a card that cannot"));
+    }
     match args.json {
         true => output::answer(&json(&done), true),
         false => output::line(&line(&done)),
@@ -59,8 +63,14 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Yes)
 }
 
+/// What the search could not read, but for known projects that were told already.
+fn missed(done: &Reindexed) -> impl Iterator<Item = &String> {
+    done.unreadable.iter().filter(|folder| !done.index.summary.unreadable.contains(folder))
+}
+
 fn json(done: &Reindexed) -> Value {
     let summary = &done.index.summary;
+    let unreadable = summary.unreadable.iter().chain(missed(done));
     let collisions = summary.id_collisions.iter();
     let collisions = collisions.map(|(id, roots)| json!({"project_id": id, "roots": roots}));
     json!({
@@ -71,7 +81,7 @@ fn json(done: &Reindexed) -> Value {
         "id_collisions": collisions.collect::<Value>(),
         "projects": done.index.rows.len(),
         "decisions": done.decisions,
-        "unreadable": summary.unreadable,
+        "unreadable": unreadable.collect::<Vec<_>>(),
         "corrupt_lines": done.corrupt,
         "dropped": done.index.dropped,
     })

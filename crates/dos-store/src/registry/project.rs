@@ -437,9 +437,14 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
     }
 }
 
+/// Where the card of the project at a root is.
+pub(super) fn card_of(root: &Utf8Path) -> Utf8PathBuf {
+    root.join(".dos/project.json")
+}
+
 /// The card of the project at a root; `None` when there is none that makes sense.
 pub(super) fn read_card<D: Disk>(disk: &D, root: &Utf8Path) -> io::Result<Option<Card>> {
-    match read_small(disk, &root.join(".dos/project.json"), CARD_BYTES_MAX) {
+    match read_small(disk, &card_of(root), CARD_BYTES_MAX) {
         Ok(bytes) => Ok(bytes.as_deref().and_then(Card::read)),
         // A folder above is a file, the card is a folder, or far too long for a card.
         Err(error) => match error.kind() {

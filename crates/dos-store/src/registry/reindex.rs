@@ -8,7 +8,7 @@ use dos_core::json::Object;
 use dos_core::registry::{Rebuilt, Site, fold_latest, merge_decisions, rebuild, text};
 use dos_core::timestamp::Timestamp;
 
-use super::project::read_card;
+use super::project::{card_of, read_card};
 use super::{Registry, lines};
 use crate::clock::Clock;
 use crate::disk::{Disk, FileId};
@@ -29,6 +29,8 @@ pub struct Reindexed {
     pub decisions: u64,
     /// How many lines of the central files could not be read, and are gone.
     pub corrupt: u64,
+    /// Folders below those that were searched whose card, or whose names, cannot be read.
+    pub unreadable: Vec<String>,
 }
 
 /// What is known before anybody looks: each root with the newest row that names it.
@@ -42,7 +44,11 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
     /// changed meanwhile is looked at again.
     pub fn reindex(&self, prune: bool, under: &[Utf8PathBuf]) -> Result<Reindexed, StoreError> {
         let now = self.clock.now()?;
-        let found: BTreeSet<String> = under.iter().flat_map(|top| self.cards_below(top)).collect();
+        let mut found: BTreeSet<String> = BTreeSet::new();
+        let mut unreadable = Vec::new();
+        for top in under {
+            self.cards_below(top, &mut found, &mut unreadable);
+        }
         let before = self.known(&found)?;
         let mut sites: BTreeMap<String, Site> = before
             .iter()
@@ -60,7 +66,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
             self.write(sites.into_values().collect(), prune, now, &held)
         });
         let released = held.release();
-        written.and_then(|written| released.map(|()| written))
+        written.and_then(|written| released.map(|()| Reindexed { unreadable, ..written }))
     }
 
     fn write(
@@ -92,7 +98,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
             }
         }
         self.write_roots(held, &roots)?;
-        Ok(Reindexed { index, decisions: count, corrupt })
+        Ok(Reindexed { index, decisions: count, corrupt, unreadable: Vec::new() })
     }
 
     fn known(&self, found: &BTreeSet<String>) -> Result<Known, StoreError> {
@@ -110,8 +116,12 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
 
     /// The projects below a folder, by their cards. Each folder is looked at once, by whatever name
     /// it is reached.
-    fn cards_below(&self, top: &Utf8Path) -> Vec<String> {
-        let mut found = Vec::new();
+    fn cards_below(
+        &self,
+        top: &Utf8Path,
+        found: &mut BTreeSet<String>,
+        unreadable: &mut Vec<String>,
+    ) {
         let mut seen: BTreeSet<(u64, u64)> = BTreeSet::new();
         let mut waiting = vec![(top.to_owned(), 0)];
         while let Some((folder, depth)) = waiting.pop() {
@@ -120,17 +130,19 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
             if !seen.insert((device, number)) {
                 continue;
             }
-            if read_card(self.disk, &folder).is_ok_and(|card| card.is_some()) {
-                found.push(folder.to_string());
+            let names = match depth < DEPTH_MAX {
+                true => self.disk.names(&folder),
+                false => Ok(Vec::new()),
+            };
+            match (read_card(self.disk, &folder), self.disk.stat(&card_of(&folder))) {
+                (Ok(Some(_)), _) => drop(found.insert(folder.to_string())),
+                (Ok(None), Ok(None)) if names.is_ok() => {}
+                _ => unreadable.push(folder.to_string()),
             }
-            if depth < DEPTH_MAX {
-                let names = self.disk.names(&folder).unwrap_or_default();
-                let names =
-                    names.into_iter().filter(|name| !matches!(name.as_str(), ".git" | ".dos"));
-                waiting.extend(names.map(|name| (folder.join(name), depth + 1)));
-            }
+            let names = names.unwrap_or_default().into_iter();
+            let names = names.filter(|name| !matches!(name.as_str(), ".git" | ".dos"));
+            waiting.extend(names.map(|name| (folder.join(name), depth + 1)));
         }
-        found
     }
 }
 

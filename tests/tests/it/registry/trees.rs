@@ -137,6 +137,39 @@ fn a_name_that_git_gives_again_is_not_the_work_tree_that_had_it() {
     env.dos(&take("two", "api", "b")).exits(0);
 }
 
+/// Neither when git's files were written nor where they are on the disk tells which work tree it is.
+#[test]
+fn a_work_tree_that_was_touched_or_brought_back_from_a_backup_keeps_its_lanes() {
+    let env = repository(&shared(), &["one", "two"]);
+    let both = ["api", "web"].map(|lane| env.start(&take("one", lane, "a")));
+    for taken in both {
+        taken.finish().exits(0);
+    }
+    let live = env.dos("lease-lane live --workspace two").exits(0).json();
+    assert_eq!(live[0]["worktree_id"], live[1]["worktree_id"], "{live}");
+    let id = live[0]["worktree_id"].as_str().unwrap();
+    assert!(id.starts_with("one@") && id.len() == 20, "{id}");
+    let own = env.path("main/.git/worktrees/one");
+    let names = || fs::read_dir(&own).unwrap().map(|entry| entry.unwrap().path());
+    for file in names().filter(|path| path.is_file()) {
+        dos_tests::set_age(&file, Duration::from_secs(3600));
+    }
+    let backup = env.outer().join("backup");
+    for (from, to) in [(&own, &backup), (&backup, &own)] {
+        let copied = std::process::Command::new("cp").arg("-R").args([from, to]).status();
+        assert!(copied.unwrap().success());
+        fs::remove_dir_all(from).unwrap();
+    }
+    git(&env, "main", "worktree move ../one ../three");
+    let refused = env.dos(&take("two", "api", "b")).exits(1).json();
+    assert_eq!(refused["blocked_by"][0]["holder"], "a");
+    // What git removes is gone with its mark, and what comes in its place is another one.
+    git(&env, "main", "worktree remove ../three");
+    git(&env, "main", "worktree add -q ../elsewhere/one -b again");
+    env.dos(&take("two", "api", "b")).exits(0);
+    env.dos(&take("elsewhere/one", "web", "c")).exits(0);
+}
+
 #[test]
 fn the_main_work_tree_takes_its_lanes_along() {
     let env = repository(&shared(), &["one"]);
@@ -154,9 +187,15 @@ fn a_work_tree_that_was_moved_without_git_does_not_referee_alone() {
     let env = repository(&shared(), &["one", "two"]);
     env.dos(&take("two", "api", "b")).exits(0);
     fs::rename(env.path("one"), env.path("three")).unwrap();
-    env.dos(&take("three", "api", "a")).exits(2).says("git worktree repair");
+    let refused = env.dos(&take("three", "api", "a"));
+    let now = env.path("three").canonicalize().unwrap();
+    refused.exits(2).says(&format!("git -C '{}' worktree repair", now.display()));
+    // Trusted, it would still be where git does not know it.
+    assert!(!refused.stderr.contains("--trust"), "{refused:?}");
     let findings = env.dos("doctor --json --workspace three").exits(0).json()["findings"].clone();
     assert!(field(&findings, "code").contains(&"STATE_UNTRUSTED".to_string()), "{findings}");
+    let text = env.dos("doctor --workspace three").exits(0).stdout.clone();
+    assert!(text.contains("worktree repair") && !text.contains("--trust"), "{text}");
     git(&env, "three", "worktree repair");
     env.dos(&take("three", "api", "a")).exits(1);
 }
