@@ -118,6 +118,7 @@ fn programs_that_are_reached_in_odd_ways() {
         "/lib64/ld-linux-x86-64.so.2 --library-path /x /bin/bash -c ls",
         "/lib/ld-musl-x86_64.so.1 -- /usr/bin/python3 x",
         "nice -$N python x",
+        "mispipe ls 'bash x'",
         "coproc X { bash; }",
         "x=b?sh; /bin/$x y",
         "py$@thon x",

@@ -38,7 +38,12 @@ pub(super) struct Step {
 
 impl Step {
     pub(super) fn of(number: usize, all: &[Invocation]) -> Self {
-        let together = || all.iter().filter(|it| it.step == number);
+        // They stand one behind the other.
+        let (start, end) = (
+            all.partition_point(|it| it.step < number),
+            all.partition_point(|it| it.step <= number),
+        );
+        let together = || all.get(start..end).unwrap_or_default().iter();
         let namers = || together().map(name).filter(|name| NAMERS.contains(name));
         Self {
             number: Some(number),

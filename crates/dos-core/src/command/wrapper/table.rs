@@ -106,7 +106,7 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
         "a= A= b c C d D= e= f F= i l= L n= o= p= r s= S t T u= w= x= X= output= library= align=",
         0,
     ),
-    words("mispipe", "", 0),
+    tail("mispipe", "", 0, Tail::Each),
     words("netns-exec", "", 1),
     words("nocache", "n= D=", 0),
     words(
