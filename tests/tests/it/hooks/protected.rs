@@ -160,6 +160,7 @@ fn what_cannot_be_told_is_advised_where_a_protected_file_is_handed_to_it() {
             ("find . -name '*.toml' -delete", Advised),
             ("find . -name dos.toml | xargs rm", Advised),
             ("echo dos.toml | xargs rm", Advised),
+            ("cat dos.toml; ls api | xargs rm; cat .dos/x", Passes),
             ("echo dos.toml | xargs sed -i s/a/b/", Advised),
             ("find . -type f | xargs sed -i s/a/b/", Advised),
             (
