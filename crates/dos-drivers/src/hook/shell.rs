@@ -20,8 +20,8 @@ const MENTIONS_MAX: usize = 512;
 const PATTERNS_MAX: usize = 32;
 /// So much of a command is repeated to people, in characters.
 const SHOWN_MAX: usize = 120;
-/// Interpreters, and the options by which they are given code on the command line: letters, of which
-/// the last of several counts, and long names.
+/// Interpreters, and the options by which they are given code on the command line: letters and long
+/// names.
 const INLINE: [(&str, &str); 9] = [
     ("bun", "e p --eval --print"),
     ("lua", "e"),
@@ -178,10 +178,10 @@ fn is_inline(invocation: &Invocation) -> bool {
     let Some((_, options)) = INLINE.iter().find(|(known, _)| *known == name) else {
         return false;
     };
+    // In a cluster such as `perl -ne` it is a filter, which mostly reads.
     let is_code = |word: &str| {
-        let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
-        let last = letters.and_then(|letters| letters.get(letters.len().checked_sub(1)?..));
-        options.split(' ').any(|option| last == Some(option) || word == option)
+        let letter = word.strip_prefix('-').unwrap_or_default();
+        options.split(' ').any(|option| option == letter || option == word)
     };
     let mut words = invocation.arguments.iter().map(|field| field.as_str());
     while let Some(word) = words.next().filter(|word| word.starts_with('-')) {
