@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fleet::liveness::{Progress, classify};
 use crate::lane::Lease;
+use crate::lane::vitality::Death;
 
 const NOW: i64 = 1_768_046_400_000;
 
