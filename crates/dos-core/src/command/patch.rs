@@ -7,6 +7,9 @@ use alloc::vec::Vec;
 const ENVELOPE: [&str; 4] =
     ["*** Add File: ", "*** Update File: ", "*** Delete File: ", "*** Move to: "];
 
+/// How git tells of another name.
+const RENAMES: [&str; 3] = ["rename from ", "rename to ", "copy to "];
+
 /// The files that the patch names. Of a diff so many parts of each path are left out; where nobody says
 /// how many, the names of two trees are.
 pub fn files(patch: &str, strip: Option<usize>) -> Vec<String> {
@@ -15,7 +18,13 @@ pub fn files(patch: &str, strip: Option<usize>) -> Vec<String> {
         false => {
             let mut hunk = Hunk::default();
             let headers = patch.lines().filter(|line| !hunk.takes(line));
-            headers.filter_map(|line| of_diff(line, strip)).collect()
+            // Before git's own line there is prose.
+            let mut of_git = false;
+            let is_header = |line: &&str| {
+                of_git |= line.starts_with("diff --git ");
+                of_git || !RENAMES.iter().any(|start| line.starts_with(start))
+            };
+            headers.filter(is_header).filter_map(|line| of_diff(line, strip)).collect()
         }
     };
     files.dedup();
@@ -76,7 +85,7 @@ fn of_diff(line: &str, strip: Option<usize>) -> Option<String> {
     let named = |starts: &[&str]| starts.iter().find_map(|start| line.strip_prefix(start));
     let (path, strip) = if let Some(path) = named(&["--- ", "+++ "]) {
         (path.to_string(), strip)
-    } else if let Some(path) = named(&["rename from ", "rename to ", "copy to "]) {
+    } else if let Some(path) = named(&RENAMES) {
         (path.to_string(), Some(strip.unwrap_or_default().saturating_sub(1)))
     } else {
         (of_both(line.strip_prefix("diff --git ")?)?, strip)
@@ -112,8 +121,9 @@ fn unquoted(name: &str) -> String {
             continue;
         }
         let mut octal = None;
-        while let Some(digit) = rest.next_if(|it| (b'0'..=b'7').contains(it)) {
-            octal = Some(octal.unwrap_or(0_u8).wrapping_mul(8).wrapping_add(digit - b'0'));
+        for _ in 0..3 {
+            let digit = rest.next_if(|it| (b'0'..=b'7').contains(it)).map(|digit| digit - b'0');
+            octal = digit.map(|it| octal.unwrap_or(0_u8).wrapping_mul(8) + it).or(octal);
         }
         let named = octal.or_else(|| rest.next()).unwrap_or(byte);
         bytes.push(match named {
@@ -153,7 +163,9 @@ mod tests {
         let named = ["x y", "from", "d/to", "copy", "ä\t\"", "z"];
         assert_eq!(files(diff, Some(1)), named);
         assert_eq!(files(diff, None), named);
-        assert_eq!(files("rename to a/b/c\n", Some(2)), ["b/c"]);
+        assert_eq!(files("diff --git x y\nrename to a/b/c\n", Some(2)), ["b/c"]);
+        assert_eq!(files("rename from dos.toml\n--- a/x\n+++ b/x\n", None), ["x"], "prose");
+        assert_eq!(files("--- \"a/\\303\\2441.txt\"\n", None), ["ä1.txt"]);
         assert_eq!(files("diff --git \ndiff --git ä\ndiff --git a/ä ö\n", None), [""; 0]);
     }
 

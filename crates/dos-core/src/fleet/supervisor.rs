@@ -275,10 +275,14 @@ impl Crew {
     fn tick(&mut self, now: Timestamp) {
         if self.awake.until.is_some_and(|until| now.millis_since(until) > NAP_MS) {
             self.awake.since = Some(now);
-            self.workers.values_mut().for_each(|worker| worker.last_held = now);
+            for worker in self.workers.values_mut() {
+                worker.last_held = now;
+                worker.asked = worker.asked.map(|_| now);
+            }
         }
         self.awake.since = self.awake.since.map(|since| since.min(now));
         self.awake.until = Some(now);
+        self.workers.values_mut().for_each(|worker| worker.is_at(now));
     }
 
     fn look(&mut self, view: &FleetView, rules: &Rules<'_>) -> Step {
@@ -290,6 +294,7 @@ impl Crew {
         let judges = silence.is_none_or(|span| span >= rules.liveness.spin_ms);
         let reaps = rules.supervise.reap_stalled && judges;
         for worker in self.workers.values_mut() {
+            worker.is_at(view.now);
             worker.look(view, self.stopping, reaps, rules.worker, &mut step);
         }
         // A lease that names a process is freed when that is gone, whoever has ended.

@@ -1,5 +1,7 @@
 //! The names of a file: where a path really leads.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,7 +13,7 @@ use dos_core::lane::pattern::Pattern;
 /// More links than this in one path lead nowhere: the kernel gives up there.
 const LINKS_MAX: usize = 40;
 /// So many files are looked at to tell what a pattern names.
-const ENTRIES_MAX: usize = 20_000;
+pub const ENTRIES_MAX: usize = 20_000;
 /// So much of a path is repeated to people, in characters.
 const SHOWN_MAX: usize = 200;
 
@@ -162,31 +164,29 @@ pub fn matching(pattern: &Utf8Path) -> Option<Vec<Utf8PathBuf>> {
     Some(found)
 }
 
-/// What is in a folder beside what is left out, as far down as that goes. `None` when there is too
-/// much to look at.
-pub fn without(folder: &Utf8Path, spared: &[Utf8PathBuf]) -> Option<Vec<Utf8PathBuf>> {
+/// What is in a folder beside paths that are left out, as far down as these go. Takes from `room` what it
+/// looks at, and gives `None` when that is not enough.
+pub fn without(
+    folder: &Utf8Path,
+    spared: &[Utf8PathBuf],
+    room: &Cell<usize>,
+) -> Option<Vec<Utf8PathBuf>> {
+    let spared: BTreeSet<&Utf8Path> = spared.iter().map(Utf8PathBuf::as_path).collect();
+    let above: BTreeSet<&Utf8Path> =
+        spared.iter().filter_map(|path| path.parent()).flat_map(Utf8Path::ancestors).collect();
     let mut left = Vec::new();
     let mut to_go = vec![folder.to_owned()];
-    let mut seen = 0;
     while let Some(folder) = to_go.pop() {
-        let here: Vec<_> = spared.iter().filter(|path| path.parent() == Some(&folder)).collect();
-        for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
-            seen += 1;
-            if seen > ENTRIES_MAX {
-                return None;
-            }
-            let (path, name) = (entry.path(), entry.file_name());
-            let is_spared = |path: &Utf8PathBuf| {
-                let pattern = path.file_name().map(|it| Pattern::parse(it, Case::Sensitive));
-                *path == entry.path()
-                    || pattern.is_some_and(|it| it.is_ok_and(|it| it.matches(name)))
-            };
-            if here.iter().any(|path| is_spared(path)) {
+        for entry in folder.read_dir_utf8().ok()?.flatten() {
+            room.set(room.get().checked_sub(1)?);
+            let path = entry.into_path();
+            if spared.contains(path.as_path()) {
                 continue;
             }
-            match spared.iter().any(|spared| spared.starts_with(path)) {
-                true => to_go.push(path.to_owned()),
-                false => left.push(path.to_owned()),
+            // Git does not follow links.
+            match above.contains(path.as_path()) && !path.is_symlink() && path.is_dir() {
+                true => to_go.push(path),
+                false => left.push(path),
             }
         }
     }

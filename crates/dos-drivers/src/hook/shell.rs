@@ -1,5 +1,6 @@
 //! What an act does, with the names of its files resolved.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,7 +10,7 @@ use dos_core::command::{ExecPolicy, Unknown, Write, classify_command, footprint}
 use dos_core::hook::Act;
 use dos_core::hook::pretool::{Doings, Grant, Reach, Touch};
 
-use super::resolve::Bases;
+use super::resolve::{Bases, ENTRIES_MAX};
 use crate::host;
 
 /// Most places that one command is taken to write; a longer list is unknown.
@@ -22,19 +23,17 @@ const PATTERNS_MAX: usize = 32;
 const SHOWN_MAX: usize = 120;
 /// Interpreters, and the options by which they are given code on the command line: letters and long
 /// names.
-const INLINE: [(&str, &str); 9] = [
-    ("bun", "e p --eval --print"),
-    ("lua", "e"),
-    ("node", "e p --eval --print"),
-    ("nodejs", "e p --eval --print"),
-    ("perl", "e E"),
-    ("php", "r B R E --run"),
-    ("python", "c"),
-    ("ruby", "e"),
-    ("tsx", "e p --eval --print"),
+const INLINE: [(&str, &str, &str); 9] = [
+    ("bun", "e p --eval --print", "-r --preload --require"),
+    ("lua", "e", "-l"),
+    ("node", "e p --eval --print", "-C -r --import --require"),
+    ("nodejs", "e p --eval --print", "-C -r --import --require"),
+    ("perl", "e E", "-I"),
+    ("php", "r B R E --run", "-c -d -z"),
+    ("python", "c", "-W -X"),
+    ("ruby", "e", "-C -I -r"),
+    ("tsx", "e p --eval --print", "-r --import --require"),
 ];
-/// Options of theirs whose value is the next word.
-const VALUED: [&str; 8] = ["-I", "-M", "-W", "-X", "-d", "-r", "--import", "--require"];
 /// Programs that change what a folder is: its name, its owner, who may enter it, what lies there. Do
 /// they follow a link to it?
 const ENTRIES: [(&str, bool); 12] = [
@@ -110,8 +109,9 @@ fn of_command(command: &str, elsewhere: bool, bases: &Bases<'_>, root: &Utf8Path
         }
         found.checkout_ops.retain(|op| op.directory.starts_with('/'));
     }
+    let room = Cell::new(ENTRIES_MAX);
     for write in &found.writes {
-        add(write, bases, &mut doings);
+        add(write, bases, &room, &mut doings);
     }
     let mut checkouts = Vec::new();
     for op in found.checkout_ops.iter().filter(|op| !op.doubtful) {
@@ -122,19 +122,22 @@ fn of_command(command: &str, elsewhere: bool, bases: &Bases<'_>, root: &Utf8Path
                 .symlink_metadata()
                 .is_ok()
         {
-            add(write, bases, &mut doings);
+            add(write, bases, &room, &mut doings);
             continue;
         }
-        if op.sweeps && op.spares.is_empty() {
-            let touch = bases.touch(folder.as_str(), Reach::Below);
-            let shown = format!("all that `{}` takes", op.name);
-            doings.sweeps.push(Touch { shown, ..touch });
-        } else if op.sweeps {
-            let here = Bases { folder: &folder, home: bases.home };
-            let spared = here.spared(&op.spares);
-            let taken = super::resolve::without(&folder, &spared).unwrap_or_default();
-            let touch = |path: &Utf8PathBuf| bases.touch(path.as_str(), Reach::Below);
-            doings.sweeps.extend(taken.iter().map(touch));
+        if op.sweeps {
+            let spares = Some(&op.spares).filter(|spares| !spares.is_empty());
+            match spares.and_then(|spares| bases.without(&folder, spares, &room)) {
+                Some(left) => {
+                    let touch = |path: &Utf8PathBuf| bases.touch(path.as_str(), Reach::Below);
+                    doings.sweeps.extend(left.iter().map(touch));
+                }
+                None => {
+                    let touch = bases.touch(folder.as_str(), Reach::Below);
+                    let shown = format!("all that `{}` takes", op.name);
+                    doings.sweeps.push(Touch { shown, ..touch });
+                }
+            }
         }
         let folder = super::resolve::followed(&folder);
         checkouts.push(Checkout { name: op.name.clone(), folder });
@@ -175,7 +178,7 @@ pub fn grants(act: &Act, policy: &ExecPolicy) -> Option<Grant> {
 fn is_inline(invocation: &Invocation) -> bool {
     let name = invocation.program.as_ref().and_then(Program::name);
     let name = unversioned(bare(name.unwrap_or_default()));
-    let Some((_, options)) = INLINE.iter().find(|(known, _)| *known == name) else {
+    let Some((_, options, valued)) = INLINE.iter().find(|(known, ..)| *known == name) else {
         return false;
     };
     // In a cluster such as `perl -ne` it is a filter, which mostly reads.
@@ -188,7 +191,7 @@ fn is_inline(invocation: &Invocation) -> bool {
         if is_code(word) {
             return true;
         }
-        if VALUED.contains(&word) {
+        if valued.split(' ').any(|option| option == word) {
             words.next();
         }
     }
@@ -196,7 +199,7 @@ fn is_inline(invocation: &Invocation) -> bool {
 }
 
 /// Adds what one write touches.
-fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
+fn add(write: &Write, bases: &Bases<'_>, room: &Cell<usize>, doings: &mut Doings) {
     let folder = bases.absolute(&write.directory);
     let here = Bases { folder: &folder, home: bases.home };
     let paths = match write.pattern {
@@ -204,13 +207,10 @@ fn add(write: &Write, bases: &Bases<'_>, doings: &mut Doings) {
         false => Some(vec![here.absolute(&write.path)]),
     };
     let left = |path: Utf8PathBuf| match write.spares.is_empty() || !path.is_dir() {
-        true => Some(vec![path]),
-        false => super::resolve::without(&path, &here.spared(&write.spares)),
+        true => vec![path],
+        false => bases.without(&path, &write.spares, room).unwrap_or_else(|| vec![path]),
     };
-    let paths = paths.and_then(|paths| {
-        let left: Option<Vec<_>> = paths.into_iter().map(left).collect();
-        Some(left?.concat())
-    });
+    let paths = paths.map(|paths| paths.into_iter().flat_map(left).collect::<Vec<_>>());
     if write.if_there && !paths.iter().flatten().any(|path| path.symlink_metadata().is_ok()) {
         return;
     }
@@ -354,6 +354,17 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Bases<'_> {
+    /// What is in a folder beside what is left out of it, if that can be told.
+    fn without(
+        &self,
+        folder: &Utf8Path,
+        spares: &[String],
+        room: &Cell<usize>,
+    ) -> Option<Vec<Utf8PathBuf>> {
+        let spared: Vec<Utf8PathBuf> = spares.iter().map(|path| self.absolute(path)).collect();
+        super::resolve::without(folder, &spared, room)
+    }
+
     /// The files that a word names, if it looks like a name.
     fn mentioned(&self, word: &str, is_code: bool, found: &mut Vec<Touch>) {
         let is_there = || self.absolute(word).symlink_metadata().is_ok();
@@ -369,19 +380,6 @@ impl Bases<'_> {
         } else if !word.starts_with('-') && (word.contains('/') || is_file()) {
             found.push(self.touch(word, Reach::Itself));
         }
-    }
-
-    /// What is left out, as absolute patterns.
-    fn spared(&self, spares: &[String]) -> Vec<Utf8PathBuf> {
-        let plain = |text: &String| {
-            let whole = text.trim_start_matches('/');
-            let whole = whole.strip_prefix("**/").unwrap_or(whole);
-            let end = whole.trim_end_matches(['*', '/']).len();
-            let folder =
-                whole.get(..end).filter(|_| whole.get(end..).is_some_and(|it| it.contains('/')));
-            self.absolute(folder.unwrap_or(whole))
-        };
-        spares.iter().map(plain).collect()
     }
 
     /// The files that a pattern of the shell names: itself, where there is none. `None` when there are
@@ -423,5 +421,31 @@ mod tests {
         command.push('}');
         let unknown = footprint(&command).unknown;
         assert_eq!((unknown.len(), sources(&unknown).len()), (1000, 1));
+    }
+
+    /// What a sweep takes of a folder with so many files.
+    fn swept(command: &str, files: usize) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        for number in 0..files {
+            std::fs::write(root.join(format!("f{number}")), "").unwrap();
+        }
+        let act = Act::Runs { command: command.to_string(), folder: None, elsewhere: false };
+        let sweeps = seen(&act, root, None, Some(root)).doings.sweeps;
+        sweeps.into_iter().map(|touch| touch.shown).collect()
+    }
+
+    #[test]
+    fn a_folder_that_is_too_large_to_look_at_is_taken_as_a_whole() {
+        let command = "git clean -fdx -e f0";
+        assert_eq!(swept(command, 3).len(), 2);
+        let whole = ["all that `git clean` takes"];
+        assert_eq!(swept(command, ENTRIES_MAX + 1), whole);
+        // One budget for all of a command.
+        let twice = swept(&format!("{command}; {command}"), ENTRIES_MAX / 2 + 1);
+        assert_eq!(
+            (twice.len(), twice.last().map(String::as_str)),
+            (ENTRIES_MAX / 2 + 1, Some(whole[0]))
+        );
     }
 }

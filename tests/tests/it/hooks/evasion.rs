@@ -143,6 +143,8 @@ fn shell_commands() {
         ("go test ./...", Passes),
         ("python3 -W error tool.py -c x", Passes),
         ("python3 -W error -c 'import evil'", Advised),
+        ("python3 -I -c 'open(1)'", Advised),
+        ("ruby -W -e 'x'; perl -W -e 'x'", Advised),
         ("perl -ne 'print'", Passes),
         ("perl -e 'print'", Advised),
         ("python3 <<'E'\nimport evil\nE", Advised),

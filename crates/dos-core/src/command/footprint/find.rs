@@ -30,7 +30,7 @@ enum Choice {
 
 /// Notes what `find` itself deletes and writes; what it runs is followed where it is run.
 pub(super) fn find(scene: &mut Scene<'_>, invocation: &Invocation) {
-    let choice = choice(&invocation.arguments);
+    let choice = deleted(&invocation.arguments);
     let mut arguments = invocation.arguments.iter();
     while let Some(field) = arguments.next() {
         match (field.as_str(), choice) {
@@ -126,6 +126,24 @@ fn entries(root: &Field) -> [Field; 2] {
         inside.text.push_str(ending, root.span.end);
         inside
     })
+}
+
+/// What `-delete` is left with by all that stands before it. A command behind `-exec` that is run file by
+/// file is a test.
+fn deleted(arguments: &[Field]) -> Choice {
+    let is = |wanted: &[&str], field: &Field| wanted.contains(&field.as_str());
+    let end = arguments.iter().position(|field| is(&["-delete"], field));
+    let (before, behind) = arguments.split_at(end.unwrap_or(arguments.len()));
+    let tests = before.iter().any(|field| is(&["-exec", "-execdir", "-ok", "-okdir"], field))
+        && before.iter().any(|field| is(&[";"], field));
+    match tests {
+        true => Choice::Some,
+        // These count wherever they stand.
+        false if behind.iter().any(|field| is(&["-maxdepth", "-mindepth"], field)) => {
+            choice(arguments)
+        }
+        false => choice(before),
+    }
 }
 
 fn choice(arguments: &[Field]) -> Choice {

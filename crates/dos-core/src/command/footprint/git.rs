@@ -99,7 +99,7 @@ pub(super) fn git<'f>(scene: &mut Scene<'f>, invocation: &'f Invocation) {
         "rm" => {
             let parsed = Parsed::new(rest, "pathspec-from-file");
             if !parsed.has("cached n dry-run") {
-                Paths::of(&parsed.operands, span).written(scene, "git rm");
+                Paths::of(scene, &parsed.operands, "git rm", span).written(scene, "git rm");
             }
         }
         "clone" => {
@@ -173,12 +173,16 @@ struct Paths {
 }
 
 impl Paths {
-    fn of(paths: &[Field], span: Span) -> Self {
-        let spares: Vec<String> = paths.iter().filter_map(left_out).collect();
+    /// Where all of them only leave something out, git takes the rest of what lies here, or for most of
+    /// its verbs of the checkout.
+    fn of(scene: &Scene<'_>, paths: &[Field], how: &str, span: Span) -> Self {
+        let spares = paths.iter().filter_map(left_out).flatten();
+        let spares = spares.map(|path| scene.directory.join(&path, false).path).collect();
         let mut taken: Vec<Field> =
             paths.iter().filter(|field| left_out(field).is_none()).cloned().collect();
-        if taken.is_empty() && !spares.is_empty() {
-            taken.push(Field::known(".", span));
+        if taken.is_empty() && !paths.is_empty() {
+            let here = matches!(how, "git clean" | "git rm");
+            taken.push(Field::known(if here { "." } else { ":/" }, span));
         }
         Self { taken, spares }
     }
@@ -192,15 +196,31 @@ impl Paths {
     }
 }
 
-/// The path or pattern that a pathspec leaves out.
-fn left_out(field: &Field) -> Option<String> {
-    let text = field.settled()?;
-    let short = text.strip_prefix(":!").or_else(|| text.strip_prefix(":^"));
-    let long = || {
-        let (magic, path) = text.strip_prefix(":(")?.split_once(')')?;
-        magic.split(',').any(|word| word == "exclude").then_some(path)
+/// Does a pathspec leave something out, and if so, which path? Only a plain one is told: what else git
+/// would leave out is taken for written.
+fn left_out(field: &Field) -> Option<Option<String>> {
+    let text = field.settled()?.strip_prefix(':')?;
+    let (leaves_out, top, path) = match text.strip_prefix('(') {
+        Some(long) => {
+            let (magic, path) = long.split_once(')')?;
+            let known = magic.split(',').all(|word| matches!(word, "exclude" | "top"));
+            let has = |wanted: &str| magic.split(',').any(|word| word == wanted);
+            (has("exclude"), has("top"), Some(path).filter(|_| known))
+        }
+        None => {
+            let path = text.trim_start_matches(['!', '^', '/']);
+            let magic = text.strip_suffix(path).unwrap_or_default();
+            (magic.contains(['!', '^']), magic.contains('/'), Some(path))
+        }
     };
-    short.or_else(long).map(ToString::to_string)
+    let from = |path: &str| if top { format!("{TOP}/{path}") } else { path.to_string() };
+    leaves_out.then(|| path.filter(|path| is_plain(path)).map(from))
+}
+
+/// Is it a path that means itself, as a pathspec and as a rule of what git ignores?
+fn is_plain(path: &str) -> bool {
+    path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        && !path.contains(['*', '?', '[', ']', '{', '}', '\\', '!', ':', '#', ' '])
 }
 
 /// Is it a path for sure, and no commit?
@@ -210,7 +230,7 @@ fn is_pathspec(field: &Field) -> bool {
 
 /// Paths that are written, or the whole checkout where they name it.
 fn paths(scene: &mut Scene<'_>, paths: &[Field], how: &str, span: Span) {
-    let paths = Paths::of(paths, span);
+    let paths = Paths::of(scene, paths, how, span);
     match paths.taken.iter().any(is_all) {
         true => {
             if paths.taken.iter().any(|field| field.as_str().starts_with(':')) {
@@ -242,7 +262,7 @@ fn checkout(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
         // A new branch where we are changes no file.
         (_, 0) if creates => {}
         (_, 1) if creates && parsed.operands.iter().any(|it| it.as_str() == "HEAD") => {}
-        (None, _) if parsed.operands.iter().any(is_pathspec) => {
+        (None, _) if parsed.operands.first().is_some_and(is_pathspec) => {
             paths(scene, &parsed.operands, how, span);
         }
         (None, count) if count > 1 && !creates => {
@@ -346,13 +366,25 @@ fn takes_new(parsed: &Parsed) -> bool {
     parsed.has("a all u include-untracked")
 }
 
+/// What `git clean` is told to keep: names, which count here, and paths from the top.
+fn kept(scene: &Scene<'_>, parsed: &Parsed) -> Vec<String> {
+    let patterns: Option<Vec<&str>> = parsed.values("e exclude").map(Field::settled).collect();
+    // A later one may take back what an earlier one keeps.
+    let patterns = patterns.filter(|them| them.iter().all(|it| !it.starts_with('!')));
+    let path = |pattern: &str| {
+        let path = pattern.strip_prefix('/').unwrap_or(pattern);
+        let from = if pattern.contains('/') { format!("{TOP}/{path}") } else { path.to_string() };
+        is_plain(path).then(|| scene.directory.join(&from, false).path)
+    };
+    patterns.unwrap_or_default().into_iter().filter_map(path).collect()
+}
+
 fn clean(scene: &mut Scene<'_>, rest: &[Field], span: Span) {
     let parsed = Parsed::new(rest, "e exclude");
     if parsed.has("n dry-run") {
         return;
     }
-    let spares: Vec<String> =
-        parsed.values("e exclude").filter_map(|field| Some(field.settled()?.into())).collect();
+    let spares = kept(scene, &parsed);
     let before = (scene.found.writes.len(), scene.found.checkout_ops.len());
     match parsed.operands.as_slice() {
         // What git is told to ignore goes too.

@@ -57,7 +57,7 @@ pub struct Write {
     pub recursive: bool,
     /// Has the path wildcards that the shell expands?
     pub pattern: bool,
-    /// What of that is left out: paths and patterns, from the same folder.
+    /// Paths that are left out of that, from where the command starts.
     pub spares: Vec<String>,
     /// Is it a path only where there is something of that name, as in `git checkout name path`?
     pub if_there: bool,
@@ -186,7 +186,9 @@ impl<'f> Scene<'f> {
         }
         let mut before = self.before.iter().rev().take_while(|it| it.step == invocation.step);
         let source = before.find(|it| it.role == Role::Program && it.path != "cd")?;
+        let redirected = source.redirections.iter().any(|it| it.operator.contains('>'));
         let is_cat = source.path == "cat" && source.arguments.iter().all(git::is_input);
+        let is_cat = is_cat && !redirected;
         source.body().filter(|_| is_cat)
     }
 

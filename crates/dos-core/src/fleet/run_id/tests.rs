@@ -36,11 +36,11 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_without_a_panic(text in any::<String>(), digits in "RID-[0-9A-Za-z]{14,16}") {
+    fn any_text_is_read_without_a_panic(text in any::<String>(), digits in "RID-[0-9A-Z]{14,16}") {
         for text in [text, digits] {
             if let Some(millis) = millis_of(&text) {
                 prop_assert!((0..=LAST).contains(&millis));
-                prop_assert!(text.len() == 19 && !text.contains(['I', 'L', 'O', 'U']));
+                prop_assert!(text.len() == 19 && !text[4..].contains(['I', 'L', 'O', 'U']));
             }
         }
     }

@@ -238,6 +238,19 @@ fn nobody_is_ended_for_a_machine_that_slept() {
     };
     assert_eq!(looked_after(&woke(spin), silent()), Some(Why::Stalled));
     assert_eq!(looked_after(&woke(spin - 1), silent()), None);
-    // A clock that went forward and back again.
-    assert_eq!(looked_after(&[0, -hour, hour, hour], silent()), None);
+    // A clock that went forward and back again gives nobody more time than he has.
+    let start = WorkerPolicy::default().start_ms;
+    let back = |ago: i64| [vec![hour, -24 * hour], woke(ago).split_off(1)].concat();
+    assert_eq!(looked_after(&back(start - 1), vec![]), None);
+    assert_eq!(looked_after(&back(start), vec![]), Some(Why::NeverStarted));
+}
+
+#[test]
+fn a_machine_that_slept_takes_nothing_of_the_time_to_end() {
+    let mut crew = crew(3_600_000);
+    let before = NAP_MS + WorkerPolicy::default().stop_ms;
+    crew.workers.values_mut().for_each(|worker| worker.asked = Some(at(-before)));
+    crew.tick(at(-before));
+    let effects = look(&mut crew, vec![]);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Kill { .. })), "{effects:?}");
 }

@@ -123,6 +123,12 @@ impl Worker {
         own.next().is_some_and(is_still) && own.all(is_still)
     }
 
+    /// Nothing happened later than now: what says so is of a clock that was wrong.
+    pub(super) fn is_at(&mut self, now: Timestamp) {
+        self.last_held = self.last_held.min(now);
+        self.asked = self.asked.map(|at| at.min(now));
+    }
+
     pub(super) fn has_held(&mut self, at: Timestamp) {
         self.has_held = true;
         self.last_held = at;
