@@ -212,11 +212,13 @@ impl<'a> Referee<'a> {
         Cow::Owned(command)
     }
 
-    /// Which work tree this is, marked so that it is known when it was moved.
+    /// Which work tree this is, marked so that it is known when it was moved; `None` where no mark can
+    /// be written.
     fn worktree_id(&self) -> Option<String> {
-        let own = self.workspace.linked.as_ref().and_then(|linked| linked.own.as_ref());
-        let known = || self.workspace.worktree_id().map(str::to_string);
-        own.and_then(|own| worktree::identified(&RealDisk, own)).or_else(known)
+        match self.workspace.linked.as_ref().and_then(|linked| linked.own.as_ref()) {
+            Some(own) => worktree::identified(&RealDisk, own),
+            None => self.workspace.worktree_id().map(str::to_string),
+        }
     }
 
     /// Makes the folders of journal and lock.

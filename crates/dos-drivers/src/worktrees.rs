@@ -14,9 +14,10 @@ use dos_store::worktree::{self, MAIN, Place};
 
 /// The work trees that leases of this host name and that were removed.
 ///
-/// The main one goes nowhere without the state. One that git has moved is where git knows it. One
-/// that git has locked may be on a disk that is not always there, and one that the process of a lease
-/// still works in was moved without git: these count as removed only when git no longer knows them.
+/// The main one goes nowhere without the state. One that git has moved is where git knows it, and the
+/// one that this is called from is here, whatever git knows. One that git has locked may be on a disk
+/// that is not always there, and one that the process of a lease still works in was moved without
+/// git: these count as removed only when git no longer knows them.
 pub fn removed(
     workspace: &Workspace,
     live: &LiveSet,
@@ -31,32 +32,40 @@ pub fn removed(
         let mut of_it = live.leases().filter(here);
         of_it.any(|lease| lease.work_tree().as_ref() == Some(lost) && runs(lease))
     };
-    let may_go = |it: &WorkTree| it.id.as_deref() != Some(MAIN) && is_missing(&it.path);
-    let mut missing: Vec<WorkTree> =
-        live.leases().filter(here).filter_map(Lease::work_tree).filter(may_go).collect();
-    missing.sort();
-    missing.dedup();
-    if !missing.is_empty() {
+    let mut lost: Vec<WorkTree> = live.leases().filter(here).filter_map(Lease::work_tree).collect();
+    lost.sort();
+    lost.dedup();
+    lost.retain(|it| it.id.as_deref() != Some(MAIN) && has_left(it));
+    if !lost.is_empty() {
         let known = known(workspace);
-        missing.retain(|lost| match place_of(lost, &known) {
-            Some(place) => !place.is_locked && is_missing(place.top.as_str()) && !is_at_work(lost),
+        let ours = workspace.linked.as_ref().and_then(|linked| linked.own.as_ref());
+        let may_be_gone = |place: &Place| {
+            !place.is_locked && ours != Some(&place.own) && is_missing(place.top.as_str())
+        };
+        lost.retain(|it| match place_of(it, &known) {
+            Some(place) => may_be_gone(place) && !is_at_work(it),
             None => true,
         });
     }
-    missing
+    lost
 }
 
 /// Where the holder of a lease works now; `None` when its lease does not say.
 pub fn current(workspace: &Workspace, lease: &Lease) -> Option<Utf8PathBuf> {
     let then = lease.work_tree()?;
     if lease.host() == Some(workspace.host.as_str())
-        && is_missing(&then.path)
+        && has_left(&then)
         && let Some(place) = place_of(&then, &known(workspace))
         && !is_missing(place.top.as_str())
     {
         return Some(place.top.clone());
     }
     Some(then.path.into())
+}
+
+/// The files that tell the work trees of a repository apart.
+pub fn marks(workspace: &Workspace) -> Vec<Utf8PathBuf> {
+    known(workspace).iter().map(|place| worktree::mark_of(&place.own)).collect()
 }
 
 fn known(workspace: &Workspace) -> Vec<Place> {
@@ -73,6 +82,16 @@ fn place_of<'k>(lost: &WorkTree, known: &'k [Place]) -> Option<&'k Place> {
         Some(id) => *id == place.id,
         None => Utf8Path::new(&lost.path).starts_with(&place.top),
     })
+}
+
+/// Is it no longer where it was? Another one may have come to its place.
+fn has_left(tree: &WorkTree) -> bool {
+    let is_another = |id: &String| {
+        let there = worktree::linked(&RealDisk, Utf8Path::new(&tree.path));
+        let there = there.filter(|there| there.is_known).and_then(|there| there.id);
+        there.is_some_and(|there| worktree::is_marked(&there) && there != *id)
+    };
+    is_missing(&tree.path) || tree.id.as_ref().is_some_and(is_another)
 }
 
 fn is_missing(path: &str) -> bool {

@@ -10,7 +10,7 @@ pub const MAIN: &str = "main";
 
 /// These files hold one path.
 const LINK_BYTES_MAX: usize = 16 * 1024;
-/// What is written beside git's own files of a work tree when somebody takes its first lane.
+/// What is written beside git's own files of a work tree when somebody first asks for a lane there.
 const MARK: &str = "dos-id";
 /// Longer than any mark.
 const MARK_BYTES_MAX: usize = 64;
@@ -29,7 +29,8 @@ pub struct Linked {
     pub common: Utf8PathBuf,
     /// Where git keeps what is of this work tree alone; `None` for the main one.
     pub own: Option<Utf8PathBuf>,
-    /// Which of the repository's work trees beside the main one it is; `None` for the main one.
+    /// Which of the repository's work trees beside the main one it is; `None` for the main one. With
+    /// no mark, which [`is_marked`] tells, it is none of those that have one.
     pub id: Option<String>,
     /// Does the repository know of it? A `.git` file alone can be written by anybody.
     pub is_known: bool,
@@ -38,8 +39,10 @@ pub struct Linked {
 /// A work tree beside the main one, as its repository has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Which one, wherever it is: from its first lane on the same until it is removed, and never again.
+    /// Which one, wherever it is: once it [`is_marked`], the same until it is removed, and never again.
     pub id: String,
+    /// Where git keeps what is of this work tree alone.
+    pub own: Utf8PathBuf,
     /// Its top folder. It need not be there.
     pub top: Utf8PathBuf,
     /// Has git locked it, because its disk is not always there?
@@ -103,9 +106,15 @@ pub fn all<D: Disk>(disk: &D, common: &Utf8Path) -> Vec<Place> {
         let own = folder.join(name);
         let back = absolute(&own, &line_of(disk, &own.join("gitdir"))?);
         let is_locked = disk.stat(&own.join("locked")).is_ok_and(|it| it.is_some());
-        Some(Place { id: identity(disk, &own)?, top: back.parent()?.to_owned(), is_locked })
+        let id = identity(disk, &own)?;
+        Some(Place { id, own, top: back.parent()?.to_owned(), is_locked })
     };
     disk.names(&folder).unwrap_or_default().into_iter().filter_map(place).collect()
+}
+
+/// The file with the mark of the work tree whose own files git keeps there.
+pub fn mark_of(own: &Utf8Path) -> Utf8PathBuf {
+    own.join(MARK)
 }
 
 /// The nearest folder above with a `.git`.
@@ -163,32 +172,38 @@ fn common_folder<D: Disk>(disk: &D, own: &Utf8Path) -> Option<Utf8PathBuf> {
 }
 
 /// Its name in the repository, which git gives to another one when it was removed, `@`, and its mark,
-/// which git then removes with its own files. A copy, a touch and a backup keep both. Before the first
-/// lane there is no mark.
+/// which git then removes with its own files. A copy, a touch and a backup keep both. Where nobody
+/// has asked for a lane there is no mark.
 fn identity<D: Disk>(disk: &D, own: &Utf8Path) -> Option<String> {
-    let mark = read_small(disk, &own.join(MARK), MARK_BYTES_MAX).ok().flatten();
+    let mark = read_small(disk, &mark_of(own), MARK_BYTES_MAX).ok().flatten();
     let mark = mark.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let mark = mark.trim_end();
     let mark = if mark.bytes().all(|byte| byte.is_ascii_hexdigit()) { mark } else { "" };
     Some(format!("{}@{mark}", own.file_name()?))
 }
 
+/// Is there a mark in this identity? Without it is only a name, which git gives to another one.
+pub fn is_marked(id: &str) -> bool {
+    !id.ends_with('@')
+}
+
 /// The identity of the work tree whose own files git keeps there; marks it first, durably, where it is
-/// not. Of several who do so at once, one does; where nothing can be written, nobody.
+/// not. Of several who do so at once, one does. `None` where nothing can be written: the mark that may
+/// come later would make it another one.
 pub fn identified<D: Disk>(disk: &D, own: &Utf8Path) -> Option<String> {
-    let known = identity(disk, own)?;
-    if !known.ends_with('@') {
-        return Some(known);
+    let known = identity(disk, own).filter(|id| is_marked(id));
+    if known.is_some() {
+        return known;
     }
     let mark = format!("{:016x}", getrandom::u64().ok()?);
     let draft = own.join(format!("{MARK}.{mark}"));
     let written = disk.create_new(&draft, format!("{mark}\n").as_bytes());
     let synced = written.and_then(|file| file.sync());
     // Fails also where somebody else was first: then it is that mark that counts.
-    let _ = synced.and_then(|()| disk.link(&draft, &own.join(MARK)));
+    let _ = synced.and_then(|()| disk.link(&draft, &mark_of(own)));
     let _ = disk.remove(&draft);
     let _ = disk.sync_dir(own);
-    identity(disk, own)
+    identity(disk, own).filter(|id| is_marked(id))
 }
 
 fn id_of<D: Disk>(disk: &D, folder: &Utf8Path) -> Option<FileId> {

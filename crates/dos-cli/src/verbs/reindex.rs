@@ -1,5 +1,7 @@
 //! `dos reindex`: the home registry made anew from the projects themselves.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8PathBuf;
 use dos_store::registry::Reindexed;
 use serde_json::{Value, json};
@@ -70,7 +72,7 @@ fn missed(done: &Reindexed) -> impl Iterator<Item = &String> {
 
 fn json(done: &Reindexed) -> Value {
     let summary = &done.index.summary;
-    let unreadable = summary.unreadable.iter().chain(missed(done));
+    let unreadable: BTreeSet<&String> = summary.unreadable.iter().chain(&done.unreadable).collect();
     let collisions = summary.id_collisions.iter();
     let collisions = collisions.map(|(id, roots)| json!({"project_id": id, "roots": roots}));
     json!({
@@ -81,7 +83,7 @@ fn json(done: &Reindexed) -> Value {
         "id_collisions": collisions.collect::<Value>(),
         "projects": done.index.rows.len(),
         "decisions": done.decisions,
-        "unreadable": unreadable.collect::<Vec<_>>(),
+        "unreadable": unreadable,
         "corrupt_lines": done.corrupt,
         "dropped": done.index.dropped,
     })

@@ -69,9 +69,11 @@ impl Lease {
         self.object.get("worktree").and_then(Value::as_str)
     }
 
-    /// Which of the repository's work trees that is, wherever it was moved to since.
+    /// Which of the repository's work trees that is, wherever it was moved to since. A name with no
+    /// mark behind it tells none: git gives it again, and the mark may come later.
     pub fn worktree_id(&self) -> Option<&str> {
-        self.object.get("worktree_id").and_then(Value::as_str)
+        let id = self.object.get("worktree_id").and_then(Value::as_str);
+        id.filter(|id| !id.ends_with('@'))
     }
 
     /// Does the holder work in the work tree at `root`, which is `id` where it is one of several? A

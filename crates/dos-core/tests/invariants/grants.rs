@@ -13,8 +13,8 @@ use proptest::sample::select;
 use crate::conflicts::Rule;
 use crate::scripts::{Move, Rules, World};
 use crate::values::{
-    MINUTE, acquire, after, cases, claim, granted, heartbeat, policy, process, refused, run, texts,
-    tree,
+    MINUTE, acquire, after, cases, claim, granted, heartbeat, lease, policy, process, refused, run,
+    texts, tree,
 };
 
 const LANES: [&str; 12] =
@@ -308,4 +308,18 @@ fn invariant_4_an_exclusive_lane_is_not_picked_beside_a_live_one() {
 fn refused_or_granted_alone(live: &mut LiveSet, policy: &dos_core::lane::Policy) {
     granted(run(live, &Command::Acquire(acquire("solo", "p")), &after(3), policy));
     refused(run(live, &Command::Acquire(acquire("", "q")), &after(4), policy));
+}
+
+#[test]
+fn a_name_without_a_mark_is_no_work_tree() {
+    let of = |id: Option<&str>| lease(serde_json::json!({"worktree": "/r/one", "worktree_id": id}));
+    for unmarked in [None, Some("one@")] {
+        let by_place = of(unmarked);
+        assert_eq!(by_place.work_tree().unwrap().id, None);
+        assert!(by_place.works_in("/r/one", Some("one@12")) && by_place.works_in("/r/one", None));
+        assert!(!by_place.works_in("/r/two", Some("one@")));
+    }
+    let marked = of(Some("one@12"));
+    assert!(marked.works_in("/r/two", Some("one@12")));
+    assert!(!marked.works_in("/r/one", Some("one@34")) && !marked.works_in("/r/one", Some("one@")));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use dos_core::config::Scope;
 use dos_core::hook::guard;
 use dos_core::hook::pretool::{self, Asker, Decision, Doings, Evidence};
 use dos_core::hook::{Act, Event, GuardPolicy, Strictness};
@@ -21,6 +22,7 @@ use super::{Answer, Caller, shell};
 use crate::host::{self, Moment, Word};
 use crate::process;
 use crate::referee::{Referee, View};
+use crate::worktrees;
 
 /// The session whose events are made up to see whether the hook runs. Nothing of it is recorded.
 pub const CANARY: &str = "dos-doctor-canary";
@@ -273,6 +275,9 @@ fn machinery(
             ]
             .map(Utf8PathBuf::clone),
         );
+        if workspace.config.scope == Scope::Repository {
+            files.extend(worktrees::marks(workspace));
+        }
     }
     let folder = root.join(".dos");
     files.extend(folder.canonicalize_utf8().ok().filter(|real| *real != folder));

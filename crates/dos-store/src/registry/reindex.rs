@@ -45,7 +45,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
     pub fn reindex(&self, prune: bool, under: &[Utf8PathBuf]) -> Result<Reindexed, StoreError> {
         let now = self.clock.now()?;
         let mut found: BTreeSet<String> = BTreeSet::new();
-        let mut unreadable = Vec::new();
+        let mut unreadable = BTreeSet::new();
         for top in under {
             self.cards_below(top, &mut found, &mut unreadable);
         }
@@ -66,7 +66,9 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
             self.write(sites.into_values().collect(), prune, now, &held)
         });
         let released = held.release();
-        written.and_then(|written| released.map(|()| Reindexed { unreadable, ..written }))
+        written.and_then(|written| {
+            released.map(|()| Reindexed { unreadable: unreadable.into_iter().collect(), ..written })
+        })
     }
 
     fn write(
@@ -120,7 +122,7 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
         &self,
         top: &Utf8Path,
         found: &mut BTreeSet<String>,
-        unreadable: &mut Vec<String>,
+        unreadable: &mut BTreeSet<String>,
     ) {
         let mut seen: BTreeSet<(u64, u64)> = BTreeSet::new();
         let mut waiting = vec![(top.to_owned(), 0)];
@@ -134,10 +136,17 @@ impl<D: Disk + Clone, C: Clock> Registry<'_, D, C> {
                 true => self.disk.names(&folder),
                 false => Ok(Vec::new()),
             };
-            match (read_card(self.disk, &folder), self.disk.stat(&card_of(&folder))) {
-                (Ok(Some(_)), _) => drop(found.insert(folder.to_string())),
-                (Ok(None), Ok(None)) if names.is_ok() => {}
-                _ => unreadable.push(folder.to_string()),
+            let card = read_card(self.disk, &folder);
+            let is_told = match &card {
+                Ok(Some(_)) => true,
+                Ok(None) => matches!(self.disk.stat(&card_of(&folder)), Ok(None)),
+                Err(_) => false,
+            };
+            if let Ok(Some(_)) = card {
+                found.insert(folder.to_string());
+            }
+            if !is_told || names.is_err() {
+                unreadable.insert(folder.to_string());
             }
             let names = names.unwrap_or_default().into_iter();
             let names = names.filter(|name| !matches!(name.as_str(), ".git" | ".dos"));

@@ -27,12 +27,19 @@ enum Before {
 
 /// The real disk, and somebody else who writes.
 #[derive(Clone)]
-struct Meddled {
+pub struct Meddled {
     journal: Utf8PathBuf,
     when: Rc<Cell<Option<Before>>>,
+    /// A folder whose names cannot be read.
+    closed: Option<Utf8PathBuf>,
 }
 
 impl Meddled {
+    /// Nobody else writes, and the names in that folder cannot be read.
+    pub fn closing(folder: Utf8PathBuf) -> Self {
+        Self { journal: Utf8PathBuf::new(), when: Rc::default(), closed: Some(folder) }
+    }
+
     fn meddle(&self, now: Before, path: &Utf8Path) {
         if path == self.journal && self.when.get() == Some(now) {
             self.when.set(None);
@@ -82,7 +89,10 @@ impl Disk for Meddled {
         RealDisk.stat(path)
     }
     fn names(&self, dir: &Utf8Path) -> io::Result<Vec<String>> {
-        RealDisk.names(dir)
+        match self.closed.as_deref() == Some(dir) {
+            true => Err(io::ErrorKind::PermissionDenied.into()),
+            false => RealDisk.names(dir),
+        }
     }
     fn open_lock(&self, path: &Utf8Path) -> io::Result<KernelLock> {
         RealDisk.open_lock(path)
@@ -101,7 +111,7 @@ const WAIT: Duration = Duration::from_secs(1);
 fn meddled(when: Before, act: impl FnOnce(&Ledger<Meddled, TestClock>)) -> Folder {
     let folder = Folder::new();
     let journal = folder.join("journal.jsonl");
-    let disk = Meddled { journal: journal.clone(), when: Rc::new(Cell::new(None)) };
+    let disk = Meddled { journal: journal.clone(), when: Rc::default(), closed: None };
     let lock = folder.join(".lane-lease.lock");
     let policy = JournalPolicy { chain: false, max_entries: None };
     let new =

@@ -16,6 +16,7 @@ use dos_store::disk::RealDisk;
 use dos_store::home::Home;
 use dos_store::registry::{Registry, Told};
 
+use crate::meddler::Meddled;
 use crate::workspace::Variables;
 use crate::{Folder, NOON, TestClock, text};
 
@@ -265,6 +266,23 @@ fn odd_paths_are_paths() {
     fs::remove_dir_all(&machine.home.folder).unwrap();
     machine.registry().reindex(false, std::slice::from_ref(&machine.folder.path)).unwrap();
     assert_eq!(machine.roots(), expected);
+}
+
+#[test]
+fn a_project_whose_folders_cannot_be_seen_is_found_and_told_of() {
+    let machine = Machine::new();
+    for name in ["a", "a/below", "b"] {
+        machine.write(name);
+    }
+    fs::remove_dir_all(&machine.home.folder).unwrap();
+    let closed = machine.folder.join("a");
+    let disk = Meddled::closing(closed.clone());
+    let registry = Registry::new(&disk, &machine.clock, &machine.home, "h");
+    let under = [machine.folder.path.clone(), closed.clone()];
+    let found = registry.reindex(false, &under).unwrap();
+    assert_eq!(found.unreadable, [closed.as_str()]);
+    assert_eq!(found.index.summary.active, 2);
+    assert_eq!(machine.roots(), ["a", "b"].map(|name| machine.folder.join(name).to_string()));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A call counts where it writes, wherever the agent is.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 
 use dos_tests::TestEnv;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Verdict, call, pretool, verdict};
 use crate::registry::{SHARED, git, repository, take};
-use crate::{API_WEB, empty};
+use crate::{API_WEB, empty, field};
 
 /// What the guard says to an agent in that folder.
 fn asked(env: &TestEnv, cwd: &str, session: &str, tool: &str, input: Value) -> Verdict {
@@ -109,6 +110,50 @@ fn work_trees_with_one_set_of_lanes_have_it_from_everywhere() {
     assert!(warned(runs(&env, "one", "bob", "git -C ../three stash")).contains("alice"));
     git(&env, "main", "worktree add -q ../two -b other");
     assert_eq!(runs(&env, "one", "bob", "git -C ../two stash"), Verdict::Pass);
+}
+
+/// What cannot be marked goes by its place, also when it is marked later.
+#[test]
+fn who_works_in_a_work_tree_is_known_also_when_its_mark_comes_later() {
+    let env = repository(&format!("{API_WEB}{SHARED}"), &["one"]);
+    let mark = env.path("main/.git/worktrees/one/dos-id");
+    fs::create_dir(&mark).unwrap();
+    env.dos(&take("one", "api", "alice")).exits(0);
+    let live = || env.dos("lease-lane live --workspace main").exits(0).json();
+    assert!(live()[0].get("worktree").is_some() && live()[0].get("worktree_id").is_none());
+    assert!(warned(runs(&env, "one", "bob", "git reset --hard")).contains("alice"));
+    fs::remove_dir(&mark).unwrap();
+    env.dos(&take("one", "web", "carol")).exits(0);
+    assert!(mark.is_file() && live()[1]["worktree_id"].as_str().unwrap().len() == 20);
+    let said = warned(runs(&env, "one", "bob", "git reset --hard"));
+    assert!(said.contains("alice") && said.contains("carol"), "{said}");
+    assert_eq!(field(&live(), "holder"), ["alice", "carol"]);
+    // It is still free when its work tree is removed.
+    git(&env, "main", "worktree remove --force ../one");
+    assert_eq!(live(), json!([]));
+}
+
+#[test]
+fn no_agent_writes_what_tells_work_trees_apart() {
+    let env = repository(&format!("{API_WEB}{SHARED}"), &["one", "two"]);
+    env.dos(&take("one", "api", "alice")).exits(0);
+    let own = env.path("main/.git/worktrees/one").into_os_string().into_string().unwrap();
+    for cwd in ["main", "one", "two", "."] {
+        for command in [
+            format!("rm {own}/dos-id"),
+            format!("rm -f {own}/../*/dos-id"),
+            format!("echo 0123456789abcdef > {own}/../two/dos-id"),
+            format!("rm -rf {own}"),
+        ] {
+            let text = denied(runs(&env, cwd, "bob", &command));
+            assert!(text.contains("part of the referee itself"), "{cwd}: {text}");
+        }
+        let other = format!("touch {own}/locked");
+        assert_eq!(runs(&env, cwd, "bob", &other), Verdict::Pass, "{cwd}");
+    }
+    // Where each work tree has lanes of its own there is no mark.
+    let env = repository(API_WEB, &["one"]);
+    assert_eq!(runs(&env, "main", "bob", "rm .git/worktrees/one/dos-id"), Verdict::Pass);
 }
 
 #[test]

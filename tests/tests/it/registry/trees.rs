@@ -137,6 +137,29 @@ fn a_name_that_git_gives_again_is_not_the_work_tree_that_had_it() {
     env.dos(&take("two", "api", "b")).exits(0);
 }
 
+#[test]
+fn another_work_tree_in_its_place_brings_back_no_lease() {
+    let env = repository(&shared(), &["one", "two"]);
+    let live = || env.dos("lease-lane live --workspace two").exits(0).json();
+    env.dos(&take("one", "api", "a")).exits(0);
+    git(&env, "main", "worktree remove ../one");
+    assert_eq!(live().as_array().unwrap().len(), 0);
+    git(&env, "main", "worktree add -q ../one -b again");
+    env.dos(&take("one", "web", "b")).exits(0);
+    assert_eq!(field(&live(), "holder"), ["b"]);
+    let grant = env.dos(&take("two", "api", "c")).exits(0).json();
+    assert!(grant["scavenged"][0]["reason"].as_str().unwrap().contains("was removed"), "{grant}");
+    // One that git has moved is no less there when another one is in its old place.
+    git(&env, "main", "worktree move ../two ../three");
+    git(&env, "main", "worktree add -q ../two -b third");
+    env.dos("lease-lane release --workspace one --lane web --owner b").exits(0);
+    env.dos(&take("two", "web", "d")).exits(0);
+    assert_eq!(field(&live(), "holder"), ["c", "d"]);
+    let shown = env.dos("top --json --workspace main").exits(0).json();
+    let now = env.path("three").canonicalize().unwrap();
+    assert_eq!(shown["lanes"][0]["worktree"], now.to_str().unwrap(), "{shown}");
+}
+
 /// Neither when git's files were written nor where they are on the disk tells which work tree it is.
 #[test]
 fn a_work_tree_that_was_touched_or_brought_back_from_a_backup_keeps_its_lanes() {
@@ -198,6 +221,27 @@ fn a_work_tree_that_was_moved_without_git_does_not_referee_alone() {
     assert!(text.contains("worktree repair") && !text.contains("--trust"), "{text}");
     git(&env, "three", "worktree repair");
     env.dos(&take("three", "api", "a")).exits(1);
+}
+
+/// Whoever stands in a work tree sees that it is there.
+#[test]
+fn a_work_tree_that_is_trusted_where_it_was_moved_to_was_not_removed() {
+    for is_marked in [true, false] {
+        let env = repository(&shared(), &["one"]);
+        let mark = env.path("main/.git/worktrees/one/dos-id");
+        if !is_marked {
+            fs::create_dir(&mark).unwrap();
+        }
+        env.dos(&take("one", "api", "a")).exits(0);
+        assert_eq!(mark.is_file(), is_marked);
+        fs::rename(env.path("one"), env.path("three")).unwrap();
+        env.dos("doctor --trust --workspace three").exits(0);
+        let live = env.dos("lease-lane live --workspace three").exits(0).json();
+        assert_eq!(field(&live, "holder"), ["a"]);
+        let grant = env.dos(&take("three", "web", "b")).exits(0).json();
+        assert!(grant.get("scavenged").is_none_or(|all| all == &serde_json::json!([])), "{grant}");
+        env.dos(&take("three", "api", "c")).exits(1);
+    }
 }
 
 #[test]
