@@ -172,9 +172,7 @@ impl Supervisor<'_> {
         let mut next_look = Duration::ZERO;
         let mut stopping = false;
         loop {
-            if let Ok(now) = self.clock.now() {
-                self.crew.step(Input::Tick(now), &self.rules);
-            }
+            self.tick();
             if !signals.taken().is_empty() {
                 if self.orders.detach {
                     return Ok(());
@@ -216,6 +214,13 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Tells the time, so that no work of our own is taken for a sleep of the machine.
+    fn tick(&mut self) {
+        if let Ok(now) = self.clock.now() {
+            self.crew.step(Input::Tick(now), &self.rules);
+        }
+    }
+
     /// Looks, acts, and looks again where acting has freed something. Returns how long nothing is to
     /// be expected.
     fn look_until_settled(&mut self) -> Option<Duration> {
@@ -247,6 +252,7 @@ impl Supervisor<'_> {
     fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
         let mut freed = false;
         for effect in effects {
+            self.tick();
             match effect {
                 Effect::Record(event) => self.record(&event),
                 Effect::Start { lane } => self.start(&lane),
