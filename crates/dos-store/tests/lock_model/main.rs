@@ -223,9 +223,6 @@ fn wider_bounds() {
     }
     assert_eq!(holds(2, 1, Found::Leftover(2), deaths(1)), LATE);
     assert_eq!(holds(2, 1, Found::Stale, deaths(2)), LATE);
-    assert_eq!(holds(2, 1, Found::Nothing, Bounds { deaths: 1, ..spans(1) }), NONE);
-    assert_eq!(holds(2, 2, Found::Stale, deaths(0)), BOTH);
-    assert_eq!(holds(1, 2, Found::Stale, deaths(1)), BOTH);
     assert_eq!(holds(4, 0, Found::Stale, deaths(1)), NONE);
     assert_eq!(holds(3, 0, Found::Stale, deadlines(1)), NONE);
     assert_eq!(holds(3, 0, Found::Leftover(0), Bounds { deaths: 1, ..spans(1) }), NONE);
