@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -95,6 +97,13 @@ impl StateReader for GitTree<'_> {
     }
 }
 
+/// Copies an index with its time: git reads again what was changed in the second in which it wrote that.
+fn copied(index: &Path, to: &Path) -> io::Result<()> {
+    let time = fs::metadata(index)?.modified()?;
+    fs::copy(index, to)?;
+    fs::File::options().write(true).open(to)?.set_modified(time)
+}
+
 /// Git, asked about a folder.
 struct Git<'a> {
     folder: &'a Utf8Path,
@@ -116,8 +125,8 @@ impl Git<'_> {
         let scratch = scratch.map_err(|error| format!("no temporary folder: {error}"))?;
         let own = |name: &str| scratch.path().join(name);
         // With the index comes what git knows of unchanged files, so that it need not read them.
-        match fs::copy(place("index")?, own("index")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        match copied(place("index")?.as_std_path(), &own("index")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(format!("the index cannot be copied: {error}"));
             }
             _ => {}

@@ -128,6 +128,27 @@ fn what_git_is_told_to_pass_over_is_told() {
 }
 
 #[test]
+fn a_change_in_the_second_in_which_git_looked_is_seen_later() {
+    let env = empty();
+    git(&env, &["init", "-q"]);
+    commit(&env, &[("a", "1")], "start");
+    let second = || fs::metadata(env.path("a")).unwrap().ctime();
+    poll_until("both in one second", Duration::from_secs(20), || {
+        env.write("a", "1");
+        git(&env, &["add", "a"]);
+        let looked = second();
+        env.write("a", "2");
+        (second() == looked).then_some(())
+    });
+    let changed = second();
+    poll_until("the second is over", Duration::from_secs(10), || {
+        env.write("later", "x");
+        (fs::metadata(env.path("later")).unwrap().ctime() != changed).then_some(())
+    });
+    ask(&env, "a", "git:HEAD", "git:").exits(0);
+}
+
+#[test]
 fn what_a_filter_leaves_running_is_ended() {
     let env = empty();
     git(&env, &["init", "-q"]);
