@@ -65,15 +65,18 @@ pub fn current(workspace: &Workspace, lease: &Lease) -> Option<Utf8PathBuf> {
 
 /// The files that tell the work trees of a repository apart.
 pub fn marks(workspace: &Workspace) -> Vec<Utf8PathBuf> {
-    known(workspace).iter().map(|place| worktree::mark_of(&place.own)).collect()
+    repository(workspace).map(|common| worktree::marks(&RealDisk, &common)).unwrap_or_default()
 }
 
 fn known(workspace: &Workspace) -> Vec<Place> {
-    let common = match &workspace.linked {
+    repository(workspace).map(|common| worktree::all(&RealDisk, &common)).unwrap_or_default()
+}
+
+fn repository(workspace: &Workspace) -> Option<Utf8PathBuf> {
+    match &workspace.linked {
         Some(linked) => Some(linked.common.clone()),
         None => worktree::family(&RealDisk, &workspace.state),
-    };
-    common.map(|common| worktree::all(&RealDisk, &common)).unwrap_or_default()
+    }
 }
 
 /// A lease that was taken before leases said which work tree it is only says where it was.

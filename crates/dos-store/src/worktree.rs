@@ -112,8 +112,15 @@ pub fn all<D: Disk>(disk: &D, common: &Utf8Path) -> Vec<Place> {
     disk.names(&folder).unwrap_or_default().into_iter().filter_map(place).collect()
 }
 
+/// Where the marks of these work trees are, or will be. Reads nothing but names.
+pub fn marks<D: Disk>(disk: &D, common: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let folder = common.join("worktrees");
+    let names = disk.names(&folder).unwrap_or_default().into_iter();
+    names.map(|name| mark_of(&folder.join(name))).collect()
+}
+
 /// The file with the mark of the work tree whose own files git keeps there.
-pub fn mark_of(own: &Utf8Path) -> Utf8PathBuf {
+fn mark_of(own: &Utf8Path) -> Utf8PathBuf {
     own.join(MARK)
 }
 

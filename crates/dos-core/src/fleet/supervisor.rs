@@ -286,15 +286,15 @@ impl Crew {
     }
 
     fn look(&mut self, view: &FleetView, rules: &Rules<'_>) -> Step {
-        if self.awake.until.is_some() {
-            self.tick(view.now);
+        match self.awake.until {
+            Some(_) => self.tick(view.now),
+            None => self.workers.values_mut().for_each(|worker| worker.is_at(view.now)),
         }
         let mut step = Step::default();
         let silence = self.awake.since.map(|since| view.now.millis_since(since));
         let judges = silence.is_none_or(|span| span >= rules.liveness.spin_ms);
         let reaps = rules.supervise.reap_stalled && judges;
         for worker in self.workers.values_mut() {
-            worker.is_at(view.now);
             worker.look(view, self.stopping, reaps, rules.worker, &mut step);
         }
         // A lease that names a process is freed when that is gone, whoever has ended.

@@ -42,6 +42,7 @@ fn what_a_killed_supervisor_left_is_adopted_and_ended() {
     let before = fleet.running("two");
     first.kill();
     fleet.running("one").iter().for_each(|pid| signal(*pid, "KILL"));
+    fleet.until("that worker is gone", |fleet| fleet.running("one").is_empty());
     let next = fleet.supervise(&[]);
     fleet.until("the other lane is filled again", |fleet| {
         fleet.starts("one") == 2 && fleet.held().len() == 2 && fleet.at_work(&["one", "two"])
